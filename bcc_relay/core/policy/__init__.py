@@ -1,0 +1,1 @@
+"""The rule language, the built-in rules and the decision."""

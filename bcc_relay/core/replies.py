@@ -1,0 +1,52 @@
+"""Every SMTP answer that the relay gives in its own words (product contract, "Answers and delivery").
+
+Texts are one line of plain words for staff: no rule, path, setting or exception text, and no URL at the end.
+"""
+
+from __future__ import annotations
+
+from bcc_relay.core.model import Reply
+
+MAX_SENTENCE_CHARS = 200
+
+TOO_MANY_RECIPIENTS = Reply(452, "4.5.3 Too many recipients in one message, please send to the rest separately")
+TOO_LARGE = Reply(552, "5.3.4 The message is larger than this server accepts")
+LOGIN_NEEDED = Reply(530, "5.7.0 Please log in first")
+FOREIGN_NETWORK = Reply(550, "5.7.1 This server does not accept mail from your network")
+BAD_ADDRESS = Reply(553, "5.1.3 This address is not valid")
+NOT_YOUR_ADDRESS = Reply(553, "5.7.1 Your login may not send as this address")
+BAD_LINE_ENDS = Reply(550, "5.6.0 The message holds a bare carriage return or a NUL character")
+DISK_FULL = Reply(452, "4.3.1 No room to keep the message, please try again later")
+UPSTREAM_DOWN = Reply(451, "4.4.1 The next mail server cannot be reached, please try again later")
+NO_ANSWER = Reply(451, "4.4.2 The next mail server has not answered, please try again later")
+LOOP = Reply(554, "5.4.6 This message is going round in circles")
+SHUTTING_DOWN = Reply(421, "4.3.2 Shutting down, please try again in a moment")
+
+
+def queued(message_id: str) -> Reply:
+    """Say that the message is stored durably and will be delivered."""
+    return Reply(250, f"2.0.0 Queued as {message_id}")
+
+
+def held(message_id: str) -> Reply:
+    """Say that the message is stored durably and waits for a decision."""
+    return Reply(250, f"2.0.0 Held for review as {message_id}, not delivered yet")
+
+
+def internal(reference: str) -> Reply:
+    """Say that something of ours failed; `reference` finds the log line."""
+    return Reply(451, f"4.3.0 Something went wrong here, please try again later (reference {reference})")
+
+
+def refused_by_rule(sentence: str) -> Reply:
+    """Refuse with the rule's sentence, cut to what mail clients show."""
+    words = " ".join(sentence.split())
+    if len(words) > MAX_SENTENCE_CHARS:
+        words = words[: MAX_SENTENCE_CHARS - 3].rstrip() + "..."
+    return Reply(550, f"5.7.1 {words}")
+
+
+def recipient_refused(address: str, reply: Reply) -> Reply:
+    """Pass on an upstream's refusal of one recipient with the address named (`partial_refusal: refuse_all`)."""
+    text = reply.text.replace("\n", " ")
+    return reply if address in text else Reply(reply.code, f"{text} (recipient {address})")

@@ -1,0 +1,1 @@
+"""The story of the 500 families, played on real parts."""

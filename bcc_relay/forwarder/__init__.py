@@ -1,0 +1,1 @@
+"""SMTP out: turns a Dispatch into one transaction with the upstream."""

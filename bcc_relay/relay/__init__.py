@@ -1,0 +1,1 @@
+"""The use cases: take, decide, send or save, deliver, review, upkeep."""

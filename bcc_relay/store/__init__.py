@@ -1,0 +1,1 @@
+"""Held and queued mail and the audit in an SQL database."""
