@@ -1,6 +1,7 @@
 """What can happen, as the rest of the world sees it: one vocabulary for log lines and metrics.
 
-An event carries plain values. Addresses stand in fields of their own, so that an observer can replace them by pseudonyms;
+An event carries plain values. Addresses stand in fields of their own, so that an observer can replace them by
+pseudonyms;
 subjects and bodies never stand in an event.
 """
 

@@ -1,4 +1,4 @@
-"""The nouns of the product, frozen. What a value of these types says is true of it: parsing and checking happen before."""
+"""The nouns of the product, frozen. What a value says is true of it: parsing and checking happen before."""
 
 from __future__ import annotations
 
@@ -231,7 +231,7 @@ VERDICT_NAMES: dict[type[Pass | Rewrite | Hold | Reject], str] = {
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One SMTP reply. `text` begins with the enhanced status code where there is one; `\\n` parts its lines."""
+    r"""One SMTP reply. `text` begins with the enhanced status code where there is one; `\n` parts its lines."""
 
     code: int
     text: str
@@ -260,7 +260,7 @@ class Delivered:
 
 @dataclass(frozen=True, slots=True)
 class Deferred:
-    """Not now. `unreachable` says that no upstream answered for the mail itself: down, TLS, AUTH or a 4yz/5yz greeting."""
+    """Not now. `unreachable`: no upstream answered for the mail itself (down, TLS, AUTH, its greeting)."""
 
     reply: Reply
     unreachable: bool = False
