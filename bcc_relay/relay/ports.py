@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
+    from bcc_relay.core.audit import AuditRow
     from bcc_relay.core.events import Event
     from bcc_relay.core.model import (
         Dispatch,
@@ -137,19 +138,6 @@ class Counts:
     by_state: Mapping[State, int]
     oldest_held: datetime | None
     oldest_waiting: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class AuditRow:
-    """One link of the audit chain. `detail` is canonical JSON without personal data; `digest` covers `previous` too."""
-
-    seq: int
-    at: str
-    event: str
-    message_id: str
-    detail: str
-    previous: str
-    digest: str
 
 
 class Store(Protocol):
