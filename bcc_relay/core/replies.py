@@ -19,6 +19,11 @@ BAD_LINE_ENDS = Reply(550, "5.6.0 The message holds a bare carriage return or a 
 DISK_FULL = Reply(452, "4.3.1 No room to keep the message, please try again later")
 UPSTREAM_DOWN = Reply(451, "4.4.1 The next mail server cannot be reached, please try again later")
 NO_ANSWER = Reply(451, "4.4.2 The next mail server has not answered, please try again later")
+CONNECTION_LOST = Reply(451, "4.4.2 The connection to the next mail server was lost, please try again later")
+UPSTREAM_BUSY = Reply(451, "4.4.5 The way to the next mail server is busy, please try again later")
+NOT_SENT = Reply(451, "4.5.0 Not sent to this recipient, because another one was not accepted")
+NO_8BITMIME = Reply(554, "5.6.3 The next mail server does not take 8-bit content")
+NO_SMTPUTF8 = Reply(553, "5.6.7 The next mail server does not take internationalised addresses")
 LOOP = Reply(554, "5.4.6 This message is going round in circles")
 SHUTTING_DOWN = Reply(421, "4.3.2 Shutting down, please try again in a moment")
 
