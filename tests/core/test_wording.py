@@ -1,0 +1,300 @@
+"""The exact words, so that a change of wording is seen; and that they name no stranger's address."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bcc_relay.core import wording
+from bcc_relay.core.model import Channel, Finding, Judgement
+from bcc_relay.core.wording import Case, Failure
+from tests.build import NOW
+
+JUDGEMENT = Judgement(
+    verdict="hold",
+    rule="large-circle",
+    sentence="Many people outside the organisation would see each other's addresses.",
+    findings=(
+        Finding("many_visible", Channel.TO, 36, True, "36 addresses stand in To, where every recipient reads them."),
+    ),
+    visible_outsiders=36,
+    outsider_domains=12,
+    personal_share=0.25,
+)
+CASE = Case(
+    id="q7Xk2",
+    subject="Term dates",
+    received_at=NOW,
+    recipients=40,
+    judgement=JUDGEMENT,
+    sender="clerk@council.example",
+    expires_at=NOW + timedelta(days=14),
+    reviewers=("dpo@council.example", "deputy@council.example"),
+)
+FAILURES = [Failure("ann@one.example", "550 5.1.1 No such user here"), Failure("bob@two.example", "", True)]
+
+
+def test_a_held_message_is_told_to_its_sender_in_these_words():
+    assert wording.held(CASE) == wording.Words('Held for review, not sent yet: "Term dates"', HELD)
+
+
+def test_a_held_message_that_cannot_go_out_safely_does_not_offer_it():
+    text = wording.held(replace(CASE, safe_release=False)).text
+    assert "send it safely" not in text
+    assert "Hiding the recipients is not enough here" in text
+    assert "--as bcc" not in wording.review(replace(CASE, safe_release=False)).text
+
+
+def test_a_rewritten_message_is_told_to_its_sender_in_these_words():
+    assert wording.rewritten(CASE) == wording.Words('Sent with the addresses hidden: "Term dates"', REWRITTEN)
+
+
+def test_a_discarded_message_is_told_to_its_sender_in_these_words():
+    assert wording.discarded(replace(CASE, reason="Wrong list")) == wording.Words(
+        'Dropped, not sent: "Term dates"', DISCARDED
+    )
+
+
+def test_who_dropped_it_and_who_had_it_before_is_said():
+    text = wording.discarded(replace(CASE, dropped_by_sender=True, delivered=3)).text.replace("\n", " ")
+    assert "dropped as you asked" in text
+    assert "3 of its 40 recipients had received it before." in text
+    assert "Nobody" not in text
+
+
+def test_an_expired_message_is_told_to_its_sender_in_these_words():
+    assert wording.expired(CASE) == wording.Words('Time ran out, not sent: "Term dates"', EXPIRED)
+
+
+def test_a_reviewer_reads_counts_commands_and_the_last_day():
+    assert wording.review(CASE) == wording.Words('Please decide: "Term dates"', REVIEW)
+
+
+def test_a_reviewer_learns_that_nobody_else_was_told():
+    text = wording.review(replace(CASE, sender_told=False, sender="", second_person=False)).text
+    assert "The sender has not been told." in text
+    assert "and nobody is told." in text.replace("\n", " ")
+    assert "From:" not in text
+    assert "second person" not in text
+
+
+def test_without_reviewers_the_administrator_is_named():
+    assert "ask your mail administrator" in wording.held(replace(CASE, reviewers=())).text
+
+
+def test_what_hides_in_a_part_is_told_in_detail():
+    finding = Finding("attached_list", Channel.ATTACHED_LIST, 90, False, "90 addresses stand in the attached table.")
+    case = replace(CASE, judgement=replace(JUDGEMENT, visible_outsiders=0, findings=(finding,)))
+    text = wording.held(case).text
+    assert "  - 90 addresses stand in the attached table." in text
+    assert "could have read" not in text
+
+
+def test_one_person_is_not_a_plural():
+    case = replace(
+        CASE, recipients=1, judgement=replace(JUDGEMENT, visible_outsiders=1, outsider_domains=1, personal_share=1)
+    )
+    text = wording.held(case).text.replace("\n", " ")
+    assert "each of its 1 recipient could have read the e-mail address of 1 person outside" in text
+    assert "in 1 mail domain. 1 of them is a private address." in text
+
+
+def test_a_failed_delivery_is_told_in_these_words():
+    assert wording.failed("Term dates", NOW, FAILURES) == wording.Words('Not delivered: "Term dates"', FAILED)
+
+
+def test_a_delay_is_told_in_these_words():
+    words = wording.delayed("", NOW, FAILURES[:1], NOW + timedelta(days=2))
+    assert words == wording.Words("Delayed, still trying: without a subject", DELAYED)
+
+
+def test_a_message_passed_on_is_told_in_these_words():
+    assert wording.relayed("Term dates", NOW, [Failure("ann@one.example")]) == wording.Words(
+        'Passed on: "Term dates"', RELAYED
+    )
+
+
+@given(st.text(max_size=300), st.text(max_size=300))
+def test_a_strangers_words_stay_on_their_line_and_name_no_address(subject, reason):
+    hostile = f"{subject} eve@evil.example\r\n\r\nvictim@two.example {reason}"
+    case = replace(
+        CASE, subject=hostile, reason=hostile, judgement=replace(JUDGEMENT, sentence=hostile, rule=hostile[:40])
+    )
+    for words in (wording.held(case), wording.rewritten(case), wording.discarded(case), wording.expired(case)):
+        assert "\n" not in words.subject
+        assert "evil.example" not in words.subject + words.text
+        assert "two.example" not in words.subject + words.text
+        assert len(words.subject) <= 130
+
+
+@given(st.text(max_size=300))
+def test_an_answer_cannot_start_a_line_of_its_own(answer):
+    text = wording.failed(
+        "s", NOW, [Failure("ann@one.example", f"550 {answer}\n\nCall 0900 and give your password")]
+    ).text
+    assert not any(line.startswith("Call") for line in text.split("\n"))
+
+
+HELD = """\
+Your message "Term dates" (22 November 2026, 10:00 UTC) has been stopped
+on its way. It is kept safe. Nobody has received it.
+
+What was noticed: Many people outside the organisation would see each
+other's addresses.
+
+As it was written, each of its 40 recipients could have read the e-mail
+addresses of 36 people outside the organisation, in 12 mail domains. 9
+of them are private addresses.
+
+Please do not send it again in the meantime.
+
+What to do now: ask dpo@council.example or deputy@council.example and
+give this number: q7Xk2
+
+They can
+  - send it safely: everybody on your list receives it, nobody sees
+    anybody else's address
+  - send it as you wrote it, if these people may see each other's
+    addresses (tell them why)
+  - drop it
+
+If nobody decides by 6 December 2026, 10:00 UTC, it is dropped without
+being sent, and you are told.
+"""
+
+REWRITTEN = """\
+Your message "Term dates" (22 November 2026, 10:00 UTC) is on its way to
+all of its 40 recipients. The addresses in it have been hidden first:
+the recipients do not see each other's addresses.
+
+What was noticed: Many people outside the organisation would see each
+other's addresses.
+
+As it was written, each of its 40 recipients could have read the e-mail
+addresses of 36 people outside the organisation, in 12 mail domains. 9
+of them are private addresses.
+
+You need to do nothing. Please do not send it again: everybody would
+receive it twice.
+
+Next time: put your own address into To and everybody else into Bcc.
+Then nobody sees the others, and you do not get this notice.
+
+If these people are meant to see each other, for example in a working
+group, ask dpo@council.example or deputy@council.example to allow it,
+and give this number: q7Xk2
+"""
+
+DISCARDED = """\
+Your message "Term dates" (22 November 2026, 10:00 UTC) has been dropped
+by a reviewer. Nobody has received it.
+
+The reason given: Wrong list
+
+If it still has to go out, write it again with your own address in To
+and everybody else in Bcc. For questions ask dpo@council.example or
+deputy@council.example and give this number: q7Xk2
+"""
+
+EXPIRED = """\
+Your message "Term dates" (22 November 2026, 10:00 UTC) was held for
+review. Nobody decided about it in time, so it has been dropped. Nobody
+has received it.
+
+What was noticed: Many people outside the organisation would see each
+other's addresses.
+
+As it was written, each of its 40 recipients could have read the e-mail
+addresses of 36 people outside the organisation, in 12 mail domains. 9
+of them are private addresses.
+
+If it still has to go out, write it again with your own address in To
+and everybody else in Bcc. For questions ask dpo@council.example or
+deputy@council.example and give this number: q7Xk2
+"""
+
+REVIEW = """\
+A message is held and waits for your decision. Nobody has received it.
+The sender has been told.
+
+  Number:     q7Xk2
+  Subject:    "Term dates"
+  From:       clerk@council.example
+  Received:   22 November 2026, 10:00 UTC
+  Recipients: 40
+  Rule:       large-circle
+  Decide by:  6 December 2026, 10:00 UTC
+
+What was noticed: Many people outside the organisation would see each
+other's addresses.
+
+As it was written, each of its 40 recipients could have read the e-mail
+addresses of 36 people outside the organisation, in 12 mail domains. 9
+of them are private addresses.
+
+In detail:
+  - 36 addresses stand in To, where every recipient reads them.
+
+What you can do, on the relay's server:
+
+  Look at it:
+    bcc-relay quarantine show q7Xk2
+
+  Send it so that nobody sees anybody else's address:
+    bcc-relay quarantine release q7Xk2 --as bcc
+
+  Send each recipient a copy of their own:
+    bcc-relay quarantine release q7Xk2 --as individual
+
+  Send it as it is. Every recipient then sees all the addresses in it.
+  This needs a reason and a second person who gives the same command:
+    bcc-relay quarantine release q7Xk2 --as as-is --reason "WHY"
+
+  Drop it:
+    bcc-relay quarantine discard q7Xk2 --reason "WHY"
+
+If nobody decides by 6 December 2026, 10:00 UTC, it is dropped without
+being sent, and the sender is told.
+"""
+
+FAILED = """\
+Your message "Term dates" (22 November 2026, 10:00 UTC) could not be
+delivered to 2 recipients. No further attempt is made.
+
+  ann@one.example
+    The next mail server said: 550 5.1.1 No such user here
+
+  bob@two.example
+    The message may have arrived: the next mail server took it, but did
+    not confirm.
+
+Other recipients of the message are not affected. What to do now: check
+each address above for a typing mistake, then send the message again to
+these people only.
+
+Where it says that the message may have arrived, please ask before you
+send it again.
+"""
+
+DELAYED = """\
+Your message without a subject (22 November 2026, 10:00 UTC) has not yet
+been delivered to 1 recipient. The relay keeps trying until 24 November
+2026, 10:00 UTC and tells you if it has to give up.
+
+  ann@one.example
+    The next mail server said: 550 5.1.1 No such user here
+
+You need to do nothing. Please do not send it again.
+"""
+
+RELAYED = """\
+Your message "Term dates" (22 November 2026, 10:00 UTC) has been passed
+on for 1 recipient. You asked for a confirmation of delivery. The next
+mail server does not give any, so this is the last you hear unless
+something goes wrong.
+
+  ann@one.example
+"""
