@@ -1,0 +1,128 @@
+"""What no single key can tell: keys that need each other, files that must be readable, names that must exist."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from bcc_relay.settings.complaints import Complaint, complain
+from bcc_relay.settings.rules import BUILTIN_NAMES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from bcc_relay.settings.document import Value
+    from bcc_relay.settings.model import Settings
+
+_FINAL_URL = re.compile(r"(https?://|www\.)\S+$", re.IGNORECASE)
+
+
+def required(tree: Value) -> Iterator[Complaint]:
+    """Complain about keys without which no relay can run."""
+    for path, why in (
+        (("organisation", "domains"), "write your own domains, such as [council.example]"),
+        (("upstream", "servers"), 'write the mail server that delivers, such as ["smtp.council.example:25"]'),
+    ):
+        at = tree.find(path)
+        if not tree.holds(path) or at.content == []:
+            yield complain(tree, path, f"is required; {why}")
+
+
+def across(settings: Settings, tree: Value) -> Iterator[Complaint]:
+    """Complain about keys that do not go together. Looks at no file."""
+    yield from _listeners(settings, tree)
+    yield from _upstream(settings, tree)
+    yield from _rules(settings, tree)
+    if (at := _inline_secret(tree)) is not None:
+        yield complain(tree, at, "stands in a file; write password_file: and put the password into a file of its own")
+    overlap = sorted(set(settings.organisation.domains) & set(settings.organisation.partners))
+    if overlap:
+        yield complain(tree, ("organisation", "partners"), f"names the own domain {overlap[0]}; remove it there")
+
+
+def _listeners(settings: Settings, tree: Value) -> Iterator[Complaint]:
+    seen: set[str] = set()
+    for at, listener in enumerate(settings.listeners):
+        path = ("listeners", at)
+        if listener.name in seen and listener.bind.port:
+            yield complain(tree, (*path, "bind"), f"{listener.name} stands twice; give each listener its own port")
+        seen.add(listener.name)
+        if listener.auth == "required" and listener.tls == "none" and not listener.bind.is_loopback:
+            yield complain(
+                tree,
+                (*path, "tls"),
+                f"is none on {listener.name}, so passwords would travel in the clear; write tls: starttls or implicit",
+            )
+        if listener.tls != "none":
+            for key in ("certificate", "private_key"):
+                if getattr(settings.tls, key) is None:
+                    what = (
+                        f"is empty, but the listener {listener.name} needs TLS; name the file, or write tls: none there"
+                    )
+                    yield complain(tree, ("tls", key), what)
+
+
+def _upstream(settings: Settings, tree: Value) -> Iterator[Complaint]:
+    upstream = settings.upstream
+    written = upstream.password.get_secret_value()
+    if upstream.username and not (written or upstream.password_file or upstream.oauth):
+        yield complain(tree, ("upstream", "username"), "has no password; add password_file, or remove username")
+    if (written or upstream.password_file) and not upstream.username:
+        key = "password" if written else "password_file"
+        yield complain(tree, ("upstream", key), "has no login to it; add username")
+    if upstream.username and upstream.tls == "none" and not upstream.is_loopback:
+        what = "is none, so the password would travel in the clear; write starttls or implicit"
+        yield complain(tree, ("upstream", "tls"), what)
+
+
+def _rules(settings: Settings, tree: Value) -> Iterator[Complaint]:
+    listeners = {listener.name for listener in settings.listeners}
+    names: set[str] = set()
+    for at, rule in enumerate(settings.policy.rules):
+        path = ("policy", "rules", at)
+        if rule.name in names:
+            yield complain(tree, (*path, "name"), "stands twice; give each rule a name of its own")
+        names.add(rule.name)
+        if rule.name in BUILTIN_NAMES:
+            what = "is the name of a built-in rule; choose another, or change the built-in one under policy.builtin"
+            yield complain(tree, (*path, "name"), what)
+        for name in rule.when.listener or ():
+            if name not in listeners:
+                known = ", ".join(sorted(listeners))
+                yield complain(tree, (*path, "when", "listener"), f"{name!r} is no listener; write one of {known}")
+        if rule.then == "reject" and _FINAL_URL.search(rule.sentence):
+            what = "ends with a link, which mail programs cut off; move the link into the sentence"
+            yield complain(tree, (*path, "sentence"), what)
+
+
+def _inline_secret(tree: Value) -> tuple[str, ...] | None:
+    path = ("upstream", "password")
+    return path if tree.holds(path) and tree.find(path).place.line is not None else None
+
+
+def files(settings: Settings, tree: Value) -> Iterator[Complaint]:
+    """Complain about files that are named but cannot be read."""
+    named: list[tuple[tuple[str, ...], Path | None]] = [
+        (("upstream", "password_file"), settings.upstream.password_file),
+        (("secret_file",), settings.secret_file),
+        (("quarantine", "key_file"), settings.quarantine.key_file),
+    ]
+    if any(listener.tls != "none" for listener in settings.listeners):
+        named.append((("tls", "certificate"), settings.tls.certificate))
+        named.append((("tls", "private_key"), settings.tls.private_key))
+    for path, file in named:
+        if file is not None and (trouble := _unreadable(file)):
+            yield complain(
+                tree, path, f"{str(file)!r} cannot be read ({trouble}); create it, or correct its path or rights"
+            )
+
+
+def _unreadable(file: Path) -> str:
+    try:
+        with file.open("rb") as opened:
+            return "" if opened.read(1) else "it is empty"
+    except OSError as error:
+        return error.strerror or type(error).__name__
+    except ValueError as error:
+        return str(error)

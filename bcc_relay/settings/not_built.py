@@ -1,0 +1,141 @@
+"""Keys that are accepted although their part is not built yet: named at start, or refused if safety hangs on them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from bcc_relay.core.model import Channel
+from bcc_relay.settings.rules import Builtin
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from bcc_relay.settings.document import Value
+    from bcc_relay.settings.model import Settings
+    from bcc_relay.settings.rules import RuleSetting
+
+
+@dataclass(frozen=True, slots=True)
+class NotBuilt:
+    """A key that was set and does nothing yet. `unsafe`: `serve` must not start, because someone relies on it."""
+
+    key: str
+    sentence: str
+    unsafe: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.key} {self.sentence}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    key: str
+    is_set: Callable[[Settings, Value], bool]
+    sentence: str
+    unsafe: bool = False
+
+
+def _written(*path: str) -> Callable[[Settings, Value], bool]:
+    return lambda _, tree: tree.holds(path)
+
+
+TABLE = (
+    _Entry(
+        "auth.backend",
+        lambda settings, _: settings.auth.backend != "file",
+        "is not built yet except for file; write backend: file and add the accounts with `bcc-relay users add`",
+        unsafe=True,
+    ),
+    _Entry(
+        "upstream.oauth",
+        lambda settings, _: bool(settings.upstream.oauth),
+        "is not built yet; write username and password_file",
+        unsafe=True,
+    ),
+    _Entry(
+        "quarantine.key_file",
+        lambda settings, _: settings.quarantine.key_file is not None,
+        "is not built yet, held mail would not be encrypted; remove it and keep the store on an encrypted disk",
+        unsafe=True,
+    ),
+    _Entry(
+        "store.url",
+        lambda settings, _: settings.store.sqlite_path is None,
+        "is not built yet for PostgreSQL; write sqlite:///var/lib/bcc-relay/relay.db",
+        unsafe=True,
+    ),
+    _Entry(
+        "workers",
+        lambda settings, _: (settings.workers or 1) > 1,
+        "is not built yet above 1; one process runs",
+    ),
+    _Entry("web", _written("web"), "is not built yet; decide about held mail with `bcc-relay quarantine`"),
+    _Entry(
+        "notices.digest",
+        lambda settings, _: settings.notices.digest != type(settings.notices)().digest,
+        "is not built yet; reviewers get a notice for each held message",
+    ),
+    _Entry(
+        "notices.language",
+        lambda settings, _: settings.notices.language != "en",
+        "is not built yet; notices are in English",
+    ),
+    _Entry("retention.memory", _written("retention", "memory"), "is not built yet; nothing is remembered"),
+    _Entry(
+        "quarantine.sender_may",
+        _written("quarantine", "sender_may"),
+        "is not built yet; reviewers decide with `bcc-relay quarantine`",
+    ),
+)
+
+BUILTIN_RULES = ("correction", "known-thread", "usual-bcc", "in-pieces")
+"""Built-in rules that need the memory of earlier mail."""
+
+CONDITIONS = ("window_outsiders", "known_thread")
+"""Conditions that need the memory of earlier mail; a rule with one never matches."""
+
+CHANNELS = frozenset(
+    {
+        Channel.CALENDAR,
+        Channel.TNEF,
+        Channel.ATTACHED_MESSAGE,
+        Channel.ATTACHED_LIST,
+        Channel.BODY,
+        Channel.QUOTED_HEADER,
+        Channel.ARCHIVE,
+        Channel.PROTECTED_HEADER,
+    }
+)
+"""Channels that no detector reads yet."""
+
+
+def find(settings: Settings, tree: Value) -> tuple[NotBuilt, ...]:
+    """Return what was set and is not built, in the order of the tables."""
+    return (
+        *(NotBuilt(entry.key, entry.sentence, entry.unsafe) for entry in TABLE if entry.is_set(settings, tree)),
+        *_builtin(settings, tree),
+        *(found for rule in settings.policy.rules for found in _conditions(rule)),
+    )
+
+
+def _builtin(settings: Settings, tree: Value) -> Iterator[NotBuilt]:
+    fields = {field.alias or name: name for name, field in Builtin.model_fields.items()}
+    for key in BUILTIN_RULES:
+        is_on = getattr(settings.policy.builtin, fields[key]) is not None
+        if is_on and tree.holds(("policy", "builtin", key)):
+            yield NotBuilt(f"policy.builtin.{key}", "is not built yet; the rule does not take part in deciding")
+
+
+def _conditions(rule: RuleSetting) -> Iterator[NotBuilt]:
+    # A pass rule that never matches only makes the relay stricter; any other would leave mail unguarded.
+    unsafe = rule.then != "pass"
+    remedy = "remove the rule" if unsafe else "the rule never matches"
+    for condition in CONDITIONS:
+        if getattr(rule.when, condition) is not None:
+            key = f"policy.rules.{rule.name}.when.{condition}"
+            yield NotBuilt(key, f"is not built yet; {remedy}", unsafe)
+    for channel in rule.when.channel or ():
+        if channel in CHANNELS:
+            key = f"policy.rules.{rule.name}.when.channel"
+            yield NotBuilt(key, f"{channel.value} is not built yet; {remedy}", unsafe)
