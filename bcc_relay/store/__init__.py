@@ -1,1 +1,5 @@
-"""Held and queued mail and the audit in an SQL database."""
+"""Where held and queued mail and the audit are kept. `open_store` opens it; everything else is its own affair."""
+
+from bcc_relay.store.sql import SqlStore, open_store
+
+__all__ = ["SqlStore", "open_store"]

@@ -1,1 +1,1 @@
-"""Numbered changes of the schema, run by Alembic."""
+"""The history of the tables, as Alembic runs it. Each step stands for itself and never imports `tables`."""

@@ -1,0 +1,47 @@
+"""The audit chain in the database: rows are put at its end and read, never changed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import insert, select
+
+from bcc_relay.core.audit import START, AuditRow, Head
+from bcc_relay.store.tables import audit, instant_text, reasons
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from bcc_relay.store.keys import Keys
+    from bcc_relay.store.trail import Entry
+
+
+async def append(connection: AsyncConnection, entry: Entry, keys: Keys) -> None:
+    """Chain an entry to the end; its reason is kept beside it."""
+    newest = (await connection.execute(select(audit).order_by(audit.c.seq.desc()).limit(1))).first()
+    head = Head(newest.seq, newest.digest) if newest else START
+    row = entry.chained(head, keys, instant_text(entry.at))
+    await connection.execute(
+        insert(audit),
+        {
+            "seq": row.seq,
+            "at": row.at,
+            "event": row.event,
+            "message_id": row.message_id,
+            "detail": row.detail,
+            "previous": row.previous,
+            "digest": row.digest,
+        },
+    )
+    if entry.reason is not None:
+        reason = {"seq": row.seq, "message_id": entry.message_id, "reason": entry.reason}
+        await connection.execute(insert(reasons), reason)
+
+
+async def read(connection: AsyncConnection, *, after: int, limit: int) -> tuple[AuditRow, ...]:
+    """Return rows with `seq` greater than `after`, in order."""
+    query = select(audit).where(audit.c.seq > after).order_by(audit.c.seq).limit(limit)
+    return tuple(
+        AuditRow(row.seq, row.at, row.event, row.message_id, row.detail, row.previous, row.digest)
+        for row in await connection.execute(query)
+    )
