@@ -95,7 +95,7 @@ class Line(asyncio.Protocol):
         self._wake()
 
     def _take(self, line: bytes) -> None:
-        """Read one line of a reply (RFC 5321 4.2): the same digits in all lines, a hyphen after them in all but the last."""
+        """Read one line of a reply (RFC 5321 4.2): all its lines have the same digits, only the last has no hyphen."""
         code, mark = line[:3], line[3:4]
         self._reply_bytes += len(line)
         if (
