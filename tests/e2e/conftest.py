@@ -1,0 +1,115 @@
+"""Real peers for the end-to-end tests. What is missing on this system is named, and only what needs it is skipped."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import trustme
+
+from tests.e2e.postfix import DAEMONS, Postfix
+from tests.e2e.relay_process import Certificates, Relay
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+PACKAGES = {
+    "postfix": "postfix",
+    "smtp-sink": "postfix",
+    "swaks": "swaks",
+    "msmtp": "msmtp",
+    "curl": "curl",
+    "node": "nodejs",
+}
+"""Program and the Debian package that brings it."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.e2e)
+
+
+def need(*programs: str, root: bool = False) -> None:
+    """Skip the test, with the reason, unless these programs are there."""
+    if root and os.geteuid() != 0:
+        pytest.skip("needs root: a private Postfix gives its daemons other users")
+    for program in programs:
+        if shutil.which(program, path=f"{os.environ.get('PATH', '')}:/usr/sbin") is None:
+            pytest.skip(f"needs the package {PACKAGES[program]}: tests/system-packages.sh installs it")
+
+
+@pytest.fixture
+def needs() -> Callable[..., None]:
+    return need
+
+
+@pytest.fixture(scope="session")
+def postfix() -> Iterator[Postfix]:
+    """The upstream of most tests: plain SMTP on loopback."""
+    yield from _running_postfix()
+
+
+@pytest.fixture(scope="session")
+def certificates() -> Iterator[Certificates]:
+    """A certificate for localhost from an authority made for this run."""
+    authority = trustme.CA()
+    own = authority.issue_cert("localhost", "127.0.0.1")
+    with tempfile.TemporaryDirectory(prefix="bcc-relay-tls-") as name:
+        folder = Path(name)
+        authority.cert_pem.write_to_path(folder / "authority.pem")
+        own.private_key_pem.write_to_path(folder / "key.pem")
+        for pem in own.cert_chain_pems:
+            pem.write_to_path(folder / "certificate.pem", append=True)
+        own.private_key_and_cert_chain_pem.write_to_path(folder / "both.pem")
+        yield Certificates(
+            folder / "authority.pem", folder / "certificate.pem", folder / "key.pem", folder / "both.pem"
+        )
+
+
+@pytest.fixture(scope="session")
+def tls_postfix(certificates: Certificates) -> Iterator[Postfix]:
+    """An upstream that offers STARTTLS with the certificate for localhost."""
+    yield from _running_postfix(certificates.both)
+
+
+def _running_postfix(certificate: Path | None = None) -> Iterator[Postfix]:
+    need("postfix", root=True)
+    if not DAEMONS.exists():
+        pytest.skip(f"needs Debian's Postfix, with its daemons in {DAEMONS}")
+    with tempfile.TemporaryDirectory(prefix="bcc-relay-postfix-", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        folder.chmod(0o711)
+        peer = Postfix(folder, certificate=certificate)
+        peer.start()
+        try:
+            yield peer
+        finally:
+            peer.stop()
+
+
+@pytest.fixture
+def new_relay(tmp_path: Path, certificates: Certificates) -> Iterator[Callable[..., Relay]]:
+    """Makes relays that are stopped, however the test ends."""
+    relays: list[Relay] = []
+
+    def make(upstream_port: int, **changes: object) -> Relay:
+        folder = tmp_path / f"relay{len(relays)}"
+        relays.append(Relay(folder, upstream_port, certificates, **changes))
+        return relays[-1]
+
+    yield make
+    for relay in relays:
+        relay.kill()
+
+
+@pytest.fixture
+def relay(postfix: Postfix, new_relay: Callable[..., Relay]) -> Relay:
+    """A running relay before Postfix, with one user, all three kinds of listeners and one reviewer."""
+    made = new_relay(postfix.port)
+    made.start()
+    return made
