@@ -53,13 +53,11 @@ def parse_mailbox(octets: bytes, *, smtputf8: bool = False) -> Address | None:
         text = octets.decode("ascii")
         local, _, domain = text.rpartition("@")
         return Address(octets, f"{local.casefold()}@{_domain_key(domain)}")
-    if b"=?" in octets:
-        return None
     try:
         local, domain = match[1].decode("utf-8"), match[2].decode("utf-8")
     except UnicodeDecodeError:
         return None
-    if any(unicodedata.category(char) in ("Cc", "Cf", "Zl", "Zp", "Cs") for char in local + domain):
+    if "=?" in local or any(unicodedata.category(char) in ("Cc", "Cf", "Zl", "Zp", "Cs") for char in local + domain):
         return None
     return Address(octets, address_key(local, domain))
 
@@ -110,7 +108,7 @@ _SPACED_DOT = re.compile(r" \. ?")
 _COMMENT = re.compile(r"\([^()]*\)")
 _COMMENT_PASSES = 8
 # Marks that people put before an address; hardly any mailbox begins with one.
-_LEADING = "'`*=|/~{}!#$&^?.“”‘’„"
+_LEADING = "'`*=|/~{}!#$&^?.\u201c\u201d\u2018\u2019\u201e"
 
 
 def find_addresses(text: str) -> set[str]:

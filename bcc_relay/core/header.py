@@ -1,7 +1,7 @@
 """The header block as octets: splitting it into fields and reading their text. What is not touched stays as it came.
 
-Fields are found by RFC 5322 2.2 and 4.5 alone, not by what some library would make of them. A line that is neither a field
-nor the continuation of one is kept, and is reported as damage.
+Fields are found by RFC 5322 2.2 and 4.5 alone, not by what some library would make of them. A line that is neither a
+field nor the continuation of one is kept, and is reported as damage.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One header field. `name` is lower-case and empty for a line that is no field; `raw` is all its octets with CRLF."""
+    """One header field. `name` is lower-case, empty for a line that is no field; `raw` is all its octets with CRLF."""
 
     name: str
     raw: bytes

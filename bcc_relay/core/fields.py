@@ -1,0 +1,102 @@
+"""What each header field is to us: one table that reading, rewriting and the second reading share.
+
+The channels and their numbers stand in `docs/detection.md`.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from bcc_relay.core.model import Channel
+
+
+class Role(Enum):
+    """What a header field is to disclosure."""
+
+    DESTINATION = "destination"
+    """Shows recipients. Every outsider in it counts; a rewrite deletes it."""
+    BLIND = "blind"
+    """Must not leave at all (RFC 5322 3.6.3), nor count."""
+    RESENT = "resent"
+    """Part of a resent block (RFC 5322 3.6.6). A rewrite deletes all blocks."""
+    ANSWER = "answer"
+    """Where answers go. A rewrite keeps it when it shows only own addresses and the author's."""
+    AUTHOR = "author"
+    """Who wrote it. Never changed: DKIM and DMARC hang on it."""
+    TEXT = "text"
+    """People's own words. Never changed."""
+    IDENTIFIER = "identifier"
+    """Holds message identifiers, which only look like addresses. Never read for addresses."""
+    TRACE = "trace"
+    """Received: kept for loop counting, but for a clause that names a recipient."""
+    SIGNATURE = "signature"
+    """DKIM-Signature: a rewrite deletes an own one, and is refused for a foreign one that it would break."""
+    VERDICT = "verdict"
+    """ARC and Authentication-Results of earlier hops: a rewrite deletes them."""
+    LOCAL = "local"
+    """Belongs to one hop: deleted from every message."""
+    KEPT = "kept"
+    """Registered fields that say nothing about recipients. Never changed."""
+    OTHER = "other"
+    """Anything else. A rewrite deletes it when it shows a recipient."""
+
+
+_ROLES: dict[Role, str] = {
+    Role.DESTINATION: """to cc apparently-to x-apparently-to x-original-to delivered-to envelope-to x-envelope-to
+        x-rcpt-to x-rcptto x-recipients x-recipient x-forwarded-to x-forwarded-for x-google-original-to
+        x-failed-recipients original-recipient x-sent-to mail-followup-to mail-reply-to x-smtpapi autocrypt-gossip
+        x-to x-cc x-ms-exchange-organization-recipients""",
+    Role.BLIND: "bcc resent-bcc x-bcc downgraded-bcc downgraded-resent-bcc",
+    Role.ANSWER: """reply-to disposition-notification-to return-receipt-to x-confirm-reading-to errors-to
+        read-receipt-to return-receipt-requested x-pmrqc generate-delivery-report""",
+    Role.AUTHOR: "from sender",
+    Role.TEXT: "subject comments keywords thread-topic",
+    Role.IDENTIFIER: """message-id in-reply-to references content-id thread-index supersedes obsoletes
+        original-message-id x-ms-exchange-crosstenant-network-message-id""",
+    Role.TRACE: "received",
+    Role.SIGNATURE: "dkim-signature",
+    Role.VERDICT: """authentication-results arc-authentication-results arc-message-signature arc-seal
+        domainkey-signature received-spf""",
+    Role.LOCAL: "return-path x-bcc-relay",
+    Role.KEPT: """date mime-version content-type content-transfer-encoding content-disposition content-description
+        content-language content-location content-base content-features content-duration content-md5 archived-at
+        auto-submitted autocrypt accept-language language importance priority sensitivity precedence expires
+        expiry-date organization user-agent x-mailer x-priority x-msmail-priority mailing-list list-id list-help
+        list-subscribe list-unsubscribe list-unsubscribe-post list-post list-owner list-archive deferred-delivery
+        openpgp pics-label require-recipient-valid-since tls-required hp-outer conversation conversion
+        x-auto-response-suppress feedback-id x-originating-ip""",
+}
+_BY_NAME = {name: role for role, names in _ROLES.items() for name in names.split()}
+_PREFIXES = (
+    ("resent-", Role.RESENT),
+    ("downgraded-", Role.DESTINATION),
+    ("x-mc-", Role.DESTINATION),
+    ("x-mailgun-", Role.DESTINATION),
+    ("list-", Role.KEPT),
+)
+
+_CHANNELS = {
+    "to": Channel.TO,
+    "cc": Channel.CC,
+    "reply-to": Channel.REPLY_TO,
+    "from": Channel.FROM,
+    "sender": Channel.FROM,
+}
+
+
+def role_of(name: str) -> Role:
+    """Return the role of a field by its lower-case name."""
+    role = _BY_NAME.get(name)
+    if role is None:
+        role = next((role for prefix, role in _PREFIXES if name.startswith(prefix)), Role.OTHER)
+        # Only names of the fixed table are kept: strangers choose the others.
+    return role
+
+
+def channel_of(name: str, role: Role) -> Channel:
+    """Return the channel by which a field shows addresses."""
+    if role is Role.RESENT:
+        return Channel.RESENT
+    if role is Role.TEXT:
+        return Channel.SUBJECT
+    return _CHANNELS.get(name, Channel.OTHER_HEADER)
