@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
-OFFERS = ("PIPELINING", "SIZE 50000000", "8BITMIME", "ENHANCEDSTATUSCODES", "SMTPUTF8", "DSN")
+OFFERS = ("PIPELINING", "SIZE 50000000", "8BITMIME", "ENHANCEDSTATUSCODES", "SMTPUTF8", "DSN", "AUTH PLAIN LOGIN")
 
 
 class Do(Enum):
@@ -27,7 +27,7 @@ class Do(Enum):
     DROP = auto()
     """Break the connection."""
     SILENCE = auto()
-    """Never answer, but go on reading."""
+    """Answer nothing from here on in this session, but go on reading."""
     STOP = auto()
     """Never answer and read nothing more."""
 
@@ -53,6 +53,7 @@ class Session:
     """All that was received after TLS, if there was TLS."""
     commands: list[bytes] = field(default_factory=list)
     secure: bool = False
+    silent: bool = False
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     mail: bytes = b""
     rcpts: list[bytes] = field(default_factory=list)
@@ -192,7 +193,9 @@ class Scripted:
         if step is Do.STOP:
             writer.transport.pause_reading()
             await asyncio.Event().wait()
-        if isinstance(step, bytes):
+        if step is Do.SILENCE:
+            session.silent = True
+        if isinstance(step, bytes) and not session.silent:
             code = step[:1]
             if verb == "MAIL" and code == b"2":
                 session.mail = line
@@ -200,7 +203,7 @@ class Scripted:
                 session.rcpts.append(line)
             elif verb == "RSET":
                 session.mail, session.rcpts = b"", []
-            self._started_data = verb == "DATA" and code == b"3"
+            self._started_data = verb == "DATA" and b"354" in step
             writer.write(step)
             await writer.drain()
             if code == b"4" and step[:3] == b"421":

@@ -153,7 +153,6 @@ async def test_what_goes_wrong_before_the_dot_is_deferred_for_all(offers, verb, 
         again = await forwarder.send(dispatch())
         assert len(server.sessions) == 2
     assert kinds(sent.outcomes) == ["Deferred", "Deferred"]
-    # Out of step, only the time limit tells: the reply may still be about another command.
     expected = {
         Do.DROP: {replies.CONNECTION_LOST},
         Do.SILENCE: {replies.NO_ANSWER},
