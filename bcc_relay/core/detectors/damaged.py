@@ -1,0 +1,27 @@
+"""Is the header damaged in a way that could hide from us an address that a reader sees?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bcc_relay.core.facts import Damage
+from bcc_relay.core.model import Channel, Finding
+
+if TYPE_CHECKING:
+    from bcc_relay.core.facts import Facts
+
+SENTENCES = {
+    Damage.HEADER_TOO_LARGE: "The header is larger than this relay reads.",
+    Damage.NOT_A_FIELD: "A line in the header is not a header field.",
+    Damage.CONTROL_CHARACTER: "The header holds a character that some programs take for the end of a line.",
+    Damage.ENCODED_LINE_BREAK: "The header holds an encoded line break.",
+    Damage.UNKNOWN_CHARSET: "An address field is written in a character set that cannot be read.",
+}
+
+
+def damaged(facts: Facts) -> tuple[Finding, ...]:
+    """Return one finding for each kind of damage."""
+    return tuple(
+        Finding("damaged", Channel.OTHER_HEADER, 0, rewritable=False, sentence=SENTENCES[damage])
+        for damage in facts.damage
+    )

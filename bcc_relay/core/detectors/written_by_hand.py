@@ -1,0 +1,27 @@
+"""Do the subject or the author's fields show outsiders to others? Those are never changed, so no rewrite can cure it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bcc_relay.core.model import Channel, Finding
+
+if TYPE_CHECKING:
+    from bcc_relay.core.facts import Facts
+
+_PLACES = {Channel.SUBJECT: "the subject line", Channel.FROM: "the From field"}
+
+
+def written_by_hand(facts: Facts) -> tuple[Finding, ...]:
+    """Return one finding for each such channel."""
+    return tuple(
+        Finding(
+            "written_by_hand",
+            channel,
+            len(keys),
+            rewritable=False,
+            sentence=f"{len(keys)} outside {'address stands' if len(keys) == 1 else 'addresses stand'} in {place}.",
+        )
+        for channel, keys in facts.beyond_rewriting().items()
+        if (place := _PLACES.get(channel))
+    )

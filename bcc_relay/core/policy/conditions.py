@@ -1,0 +1,103 @@
+"""Whether the conditions of a rule hold for a message."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import TYPE_CHECKING
+
+from bcc_relay.core.address import matches
+from bcc_relay.core.header import decode_words, text_of
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from bcc_relay.core.facts import Facts
+    from bcc_relay.core.model import Finding, Origin
+    from bcc_relay.core.policy.rule import Range, When
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """All that a rule may ask about."""
+
+    facts: Facts
+    findings: tuple[Finding, ...]
+    origin: Origin
+    today: date
+    """UTC."""
+
+
+def holds(when: When, evidence: Evidence) -> bool:
+    """Whether every condition that is given holds. The memory conditions hold for nobody while there is no memory."""
+    if when.until is not None and evidence.today > when.until:
+        return False
+    if when.window_outsiders is not None or when.known_thread:
+        return False
+    return (
+        _origin_holds(when, evidence)
+        and _counts_hold(when, evidence)
+        and _kind_holds(when, evidence)
+        and _text_holds(when, evidence)
+    )
+
+
+def _origin_holds(when: When, evidence: Evidence) -> bool:
+    origin = evidence.origin
+    if when.sender and not matches(evidence.facts.sender or "", when.sender):
+        return False
+    if when.user and (origin.user is None or origin.user.casefold() not in {user.casefold() for user in when.user}):
+        return False
+    if when.listener and origin.listener not in when.listener:
+        return False
+    if when.network:
+        try:
+            client = ip_address(origin.client)
+        except ValueError:
+            return False
+        return any(client.version == network.version and client in network for network in when.network)
+    return True
+
+
+def _counts_hold(when: When, evidence: Evidence) -> bool:
+    facts = evidence.facts
+    by_channel = facts.outsiders_by_channel() | facts.beyond_rewriting()
+    named = {channel: keys for channel, keys in by_channel.items() if not when.channel or channel in when.channel}
+    if when.channel and not named:
+        return False
+    fullest = max(map(len, named.values()), default=0)
+    return (
+        _in(when.visible_recipients, len(facts.visible))
+        and _in(when.visible_outsiders, len(facts.visible_outsiders))
+        and _in(when.outsider_domains, facts.outsider_domains)
+        and _in(when.personal_share, facts.personal_share)
+        and _in(when.channel_addresses, fullest)
+        and _in(when.size, facts.size_bytes)
+    )
+
+
+def _in(wanted: Range | None, number: float) -> bool:
+    return wanted is None or wanted.holds(number)
+
+
+def _kind_holds(when: When, evidence: Evidence) -> bool:
+    facts = evidence.facts
+    pairs = (
+        (when.is_reply, facts.is_reply),
+        (when.damaged, bool(facts.damage)),
+        (when.unreadable, facts.unreadable),
+        (when.encrypted, facts.encrypted),
+    )
+    if any(wanted is not None and wanted != fact for wanted, fact in pairs):
+        return False
+    return not when.finding or any(finding.detector in when.finding for finding in evidence.findings)
+
+
+def _text_holds(when: When, evidence: Evidence) -> bool:
+    if when.subject is not None and not when.subject.search(evidence.facts.subject):
+        return False
+    for name, pattern in when.header:
+        values = (field.value for field in evidence.facts.fields if field.name == name)
+        if not any(pattern.search(decode_words(text_of(value)).text) for value in values):
+            return False
+    return True
