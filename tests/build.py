@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from bcc_relay.core.model import Address, Body, Envelope, Message, Origin, Recipient, Submission
+from bcc_relay.core.model import (
+    Address,
+    Body,
+    Envelope,
+    Form,
+    Judgement,
+    Message,
+    NewRecord,
+    Origin,
+    Recipient,
+    State,
+    Submission,
+)
 
 NOW = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
 OWN = "council.example"
@@ -60,3 +72,13 @@ def submission(
 def families(count: int, *, domains: int = 1) -> tuple[str, ...]:
     """Addresses of `count` families at `domains` providers."""
     return tuple(f"family{n}@mail{n % domains}.example" for n in range(count))
+
+
+def new_record(
+    *to: str, id: str = "m1", state: State = State.QUEUED, raw: Message | None = None, **fields: object
+) -> NewRecord:
+    """A message about to be stored, with one family as recipient unless others are given."""
+    verdict = "hold" if state is State.HELD else "pass"
+    plain = {"form": Form.AS_IS, "judgement": Judgement(verdict, "families", "Many families would see each other.")}
+    given = submission(*(to or ("family@mail.example",)), id=id, raw=raw)
+    return NewRecord(given, state, **{**plain, **fields})  # type: ignore[arg-type]
