@@ -1,1 +1,1 @@
-"""SMTP in: turns what a client says into a Submission, and a Reply into what the client hears."""
+"""SMTP in: takes the dialog from clients and hands complete submissions to the relay. It decides nothing about mail."""
