@@ -106,6 +106,8 @@ class Dialog(SMTP):
         self._draining = False
         self._idle = False
         self._writing = False
+        self.closed: asyncio.Future[None] = loop.create_future()
+        """Done when the connection is gone."""
         self._is_room = True
         self._counted: str | None = None
         self._lingers = False
@@ -146,6 +148,7 @@ class Dialog(SMTP):
             self.door.observe(ConnectionClosed(self.door.options.name, self.client_name))
         self.door.connections.leave()
         self.door.open_dialogs.discard(self)
+        self.closed.set_result(None)
 
     def eof_received(self) -> bool | None:
         """The client has closed its sending half: it still gets the answers to what it sent."""
@@ -154,11 +157,6 @@ class Dialog(SMTP):
         self.inbox.feed_eof()
         # A TLS connection cannot be kept half open by asyncio; True would only raise a warning.
         return self._original_transport is None
-
-    @property
-    def closed(self) -> asyncio.Future[None]:
-        """Done when the connection is gone; its exception, if any, is nobody's concern."""
-        return self._closed
 
     @property
     def is_gone(self) -> bool:

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bcc_relay.core import replies
 from bcc_relay.core.errors import ConfigurationError
@@ -188,7 +188,11 @@ class Listener:
 
     async def _settle(self, limit_s: float) -> None:
         door = self._door
-        unfinished = {*door.tasks, *door.submissions, *(dialog.closed for dialog in door.open_dialogs)}
+        unfinished: set[asyncio.Future[Any]] = {
+            *door.tasks,
+            *door.submissions,
+            *(dialog.closed for dialog in door.open_dialogs),
+        }
         if unfinished:
             await asyncio.wait(unfinished, timeout=limit_s)
 
