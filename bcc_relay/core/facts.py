@@ -65,7 +65,6 @@ class Facts:
     unreadable: bool
     """A part could not be looked into, whether encrypted or otherwise."""
     is_reply: bool
-    is_automatic: bool
     received_count: int
     marks: tuple[bytes, ...]
     """Values of X-BCC-Relay fields."""
@@ -141,7 +140,6 @@ def read(message: Message, envelope: Envelope, organisation: Organisation, *, he
         encrypted=encrypted,
         unreadable=unreadable,
         is_reply=any(field.name in ("in-reply-to", "references") for field in fields),
-        is_automatic=_is_automatic(fields, sender),
         received_count=sum(1 for field in fields if field.name == "received"),
         marks=tuple(field.value.strip() for field in fields if field.name == "x-bcc-relay"),
         message_id=_first(fields, "message-id").strip(),
@@ -241,18 +239,3 @@ def _closed(content_type: bytes) -> tuple[bool, bool]:
     wrapped = media_type in ("application/pkcs7-mime", "application/x-pkcs7-mime")
     encrypted = media_type == "multipart/encrypted" or (wrapped and b"signed-data" not in content_type.lower())
     return encrypted, encrypted or wrapped or media_type in ("message/partial", "message/external-body")
-
-
-def _is_automatic(fields: Iterable[Field], sender: str | None) -> bool:
-    """Whether nobody waits for a notice about it (RFC 3834 2): null sender, auto-submitted, bulk, list or report."""
-    if sender is None:
-        return True
-    for field in fields:
-        value = field.value.strip().lower()
-        if field.name == "auto-submitted" and not value.startswith(b"no"):
-            return True
-        if field.name == "precedence" and value in (b"bulk", b"junk", b"list"):
-            return True
-        if field.name == "list-id" or (field.name == "content-type" and value.startswith(b"multipart/report")):
-            return True
-    return False

@@ -1,4 +1,4 @@
-"""Do the subject or the author's fields show outsiders to others? Those are never changed, so no rewrite can cure it."""
+"""Do the subject or the author's fields show outsiders to others? No rewrite touches those."""
 
 from __future__ import annotations
 

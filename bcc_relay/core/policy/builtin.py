@@ -31,7 +31,8 @@ def unreadable(facts: Facts, limits: Thresholds, _: Organisation) -> Matched:
     rule = limits.unreadable
     if rule is None or not facts.unreadable or len(facts.outsider_recipients) < rule.recipients:
         return None
-    return f"This message goes to {len(facts.outsider_recipients)} people outside, and its content could not be looked into."
+    goes_to = len(facts.outsider_recipients)
+    return f"This message goes to {goes_to} people outside, and its content could not be looked into."
 
 
 def beyond_rewriting(facts: Facts, limits: Thresholds, organisation: Organisation) -> Matched:

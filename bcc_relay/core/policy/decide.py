@@ -25,7 +25,7 @@ class Decision:
 
 
 def decide(evidence: Evidence, policy: Policy, organisation: Organisation) -> Decision:
-    """Return what the first matching rule says. `policy.monitor` changes nothing here: the caller lets the mail pass."""
+    """Return what the first matching rule says. `policy.monitor` changes nothing here: the caller lets mail pass."""
     monitored: list[str] = []
     for rule in policy.rules:
         if holds(rule.when, evidence):
