@@ -176,8 +176,9 @@ async def heard(connection: AsyncConnection, message_id: str) -> None:
 async def erase_octets(connection: AsyncConnection, before: datetime) -> set[str]:
     """Drop octets of some messages that became final before this time; return their ids, none when all is done."""
     ids = await _final(connection, before, messages.c.has_octets.is_(True))
-    await connection.execute(delete(octets).where(octets.c.message_id.in_(ids)))
-    await connection.execute(update(messages).where(messages.c.id.in_(ids)), {"has_octets": False})
+    if ids:
+        await connection.execute(delete(octets).where(octets.c.message_id.in_(ids)))
+        await connection.execute(update(messages).where(messages.c.id.in_(ids)), {"has_octets": False})
     return set(ids)
 
 
@@ -185,7 +186,8 @@ async def erase_records(connection: AsyncConnection, before: datetime) -> set[st
     """Drop some records that became final before this time with all that hangs on them; return their ids."""
     # Both values, because the index begins with this column.
     ids = await _final(connection, before, messages.c.has_octets.in_((True, False)))
-    await connection.execute(delete(messages).where(messages.c.id.in_(ids)))
+    if ids:
+        await connection.execute(delete(messages).where(messages.c.id.in_(ids)))
     return set(ids)
 
 

@@ -110,18 +110,20 @@ messages = Table(
     Column("content_key", Text),
     Column("client_heard", Boolean, nullable=False),
     Index("ix_messages_state_received", "state", "received_at", "id"),
-    Index("ix_messages_state_expires", "state", "expires_at"),
+    Index("ix_messages_state_expires", "state", "expires_at", "id"),
     Index("ix_messages_has_octets_final", "has_octets", "final_at"),
     # Each of these holds few rows however many messages there are.
     Index(
         "ix_messages_due",
         "due_at",
+        "id",
         sqlite_where=text("due_at IS NOT NULL"),
         postgresql_where=text("due_at IS NOT NULL"),
     ),
     Index(
         "ix_messages_unheard",
         "received_at",
+        "id",
         sqlite_where=text("NOT client_heard"),
         postgresql_where=text("NOT client_heard"),
     ),

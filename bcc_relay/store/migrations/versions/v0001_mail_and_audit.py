@@ -54,16 +54,16 @@ def _messages() -> None:
         sa.Column("client_heard", sa.Boolean, nullable=False),
     )
     op.create_index("ix_messages_state_received", "messages", ["state", "received_at", "id"])
-    op.create_index("ix_messages_state_expires", "messages", ["state", "expires_at"])
+    op.create_index("ix_messages_state_expires", "messages", ["state", "expires_at", "id"])
     op.create_index("ix_messages_has_octets_final", "messages", ["has_octets", "final_at"])
-    _partial("ix_messages_due", "due_at", "due_at IS NOT NULL")
-    _partial("ix_messages_unheard", "received_at", "NOT client_heard")
-    _partial("uq_messages_held_content", "content_key", "state = 'held'", unique=True)
+    _partial("ix_messages_due", ["due_at", "id"], "due_at IS NOT NULL")
+    _partial("ix_messages_unheard", ["received_at", "id"], "NOT client_heard")
+    _partial("uq_messages_held_content", ["content_key"], "state = 'held'", unique=True)
 
 
-def _partial(name: str, column: str, where: str, *, unique: bool = False) -> None:
+def _partial(name: str, columns: list[str], where: str, *, unique: bool = False) -> None:
     condition = sa.text(where)
-    op.create_index(name, "messages", [column], unique=unique, sqlite_where=condition, postgresql_where=condition)
+    op.create_index(name, "messages", columns, unique=unique, sqlite_where=condition, postgresql_where=condition)
 
 
 def _parts() -> None:
