@@ -94,12 +94,21 @@ def _running_postfix(certificate: Path | None = None) -> Iterator[Postfix]:
 
 @pytest.fixture
 def new_relay(tmp_path: Path, certificates: Certificates) -> Iterator[Callable[..., Relay]]:
-    """Makes relays that are stopped, however the test ends."""
+    """Makes relays that end with the test, however it ends."""
+    yield from _relays(tmp_path, certificates)
+
+
+@pytest.fixture(scope="module")
+def make_relay(tmp_path_factory: pytest.TempPathFactory, certificates: Certificates) -> Iterator[Callable[..., Relay]]:
+    """Makes relays that last for a file of tests."""
+    yield from _relays(tmp_path_factory.mktemp("relays"), certificates)
+
+
+def _relays(folder: Path, certificates: Certificates) -> Iterator[Callable[..., Relay]]:
     relays: list[Relay] = []
 
     def make(upstream_port: int, **changes: object) -> Relay:
-        folder = tmp_path / f"relay{len(relays)}"
-        relays.append(Relay(folder, upstream_port, certificates, **changes))
+        relays.append(Relay(folder / f"relay{len(relays)}", upstream_port, certificates, **changes))
         return relays[-1]
 
     yield make
@@ -109,7 +118,16 @@ def new_relay(tmp_path: Path, certificates: Certificates) -> Iterator[Callable[.
 
 @pytest.fixture
 def relay(postfix: Postfix, new_relay: Callable[..., Relay]) -> Relay:
-    """A running relay before Postfix, with one user, all three kinds of listeners and one reviewer."""
+    """A running relay of the test's own, before Postfix, with all three kinds of listeners and one reviewer."""
     made = new_relay(postfix.port)
+    made.start()
+    return made
+
+
+@pytest.fixture(scope="module")
+def shared_relay(postfix: Postfix, make_relay: Callable[..., Relay]) -> Relay:
+    """The same for a whole file of tests, with one user registered."""
+    made = make_relay(postfix.port)
+    made.add_user()
     made.start()
     return made

@@ -1,7 +1,7 @@
 """A private Postfix as the real upstream: own configuration, queue and data, high port, loopback.
 
 It accepts mail for every address of every domain and puts each copy into a file. Only these are refused: `refused@…`
-(550), `later@…` (451, until `accept_later`). It mends no header and removes none, so that what the relay leaves shows.
+(550), `later@…` (451, but while `accepting_later`). It mends no header and removes none, so that what the relay leaves shows.
 """
 
 from __future__ import annotations
@@ -11,10 +11,15 @@ import pwd
 import re
 import shutil
 import subprocess
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tests.e2e.waiting import free_ports, listens, wait_for
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 DAEMONS = Path("/usr/lib/postfix/sbin")
 _SERVICES = """\
@@ -150,9 +155,17 @@ class Postfix:
         self._command("stop")
         wait_for(lambda: not listens(self.port), "Postfix to be gone")
 
-    def accept_later(self) -> None:
-        """From now on nobody is asked to come back later."""
-        self._access.write_text(_ACCESS)
+    @contextmanager
+    def accepting_later(self) -> Iterator[None]:
+        """While this lasts, nobody is asked to come back later."""
+        self._write_access(_ACCESS)
+        try:
+            yield
+        finally:
+            self._write_access(_ACCESS + _LATER)
+
+    def _write_access(self, text: str) -> None:
+        self._access.write_text(text)
         self._command("reload")
 
     def log(self) -> str:
