@@ -28,20 +28,22 @@ _RESET = struct.pack("ii", 1, 0)
 class LineLostError(Exception):
     """The dialog cannot go on: connection lost, silent for too long, or out of step.
 
-    `reply` is what the server said before it hung up (421), if anything. `silent`: the time limit was reached.
+    `reply` is what the server said before it hung up (421), if anything. `is_silent`: the time limit was reached.
+    `is_out_of_step`: it said something that cannot stand there, so earlier replies may belong to other commands too.
     """
 
-    def __init__(self, reply: Reply | None = None, *, silent: bool = False) -> None:
+    def __init__(self, reply: Reply | None = None, *, is_silent: bool = False, is_out_of_step: bool = False) -> None:
         self.reply = reply
-        self.silent = silent
+        self.is_silent = is_silent
+        self.is_out_of_step = is_out_of_step
         super().__init__(reply)
 
 
 class Line(asyncio.Protocol):
     """Takes over `transport` from whoever set the connection up; from then on nobody else reads it.
 
-    Replies are counted: every write says how many it calls for, and an octet beyond them spoils the line for good
-    (a reply taken for the answer to another command would be worse than a lost connection).
+    Replies are counted: every write says how many it calls for (a 354 calls for one more), and an octet beyond them
+    spoils the line for good: a reply taken for the answer to another command would be worse than a lost connection.
     """
 
     def __init__(self, transport: asyncio.Transport) -> None:
@@ -115,7 +117,9 @@ class Line(asyncio.Protocol):
             self._replies.append(Reply(int(code), "\n".join(self._texts)))
             self._texts = []
             self._reply_bytes = 0
-            self._expected -= 1
+            if code != b"354":
+                # After 354 the answer to the data is due at once: a server may refuse before it has heard the dot.
+                self._expected -= 1
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
@@ -141,14 +145,10 @@ class Line(asyncio.Protocol):
         poll.register(self._transport.get_extra_info("socket").fileno(), select.POLLIN | select.POLLHUP)
         return not poll.poll(0)
 
-    def expect(self, replies: int) -> None:
-        """Allow for so many more replies."""
-        self._expected += replies
-
     def require_open(self) -> None:
         """Raise LineLostError unless octets can still be written."""
         if self._lost or self._spoiled or self._transport.is_closing():
-            raise LineLostError
+            raise self._lost_error()
 
     def write(self, octets: bytes, *, expect: int = 0) -> None:
         """Hand octets to the transport. Raises LineLostError, having written nothing, when the line is gone."""
@@ -165,7 +165,7 @@ class Line(asyncio.Protocol):
         """Return the next reply; `limit_s` counts from the reply before it. Raises LineLostError."""
         while not self._replies:
             if self._spoiled or self._lost:
-                raise LineLostError
+                raise self._lost_error()
             await self._wait(limit_s)
         return self._replies.popleft()
 
@@ -179,7 +179,10 @@ class Line(asyncio.Protocol):
             timer.cancel()
             self._waiter = None
         if self._silent and not self._replies:
-            raise LineLostError(silent=True)
+            raise self._lost_error()
+
+    def _lost_error(self) -> LineLostError:
+        return LineLostError(is_silent=self._silent, is_out_of_step=self._spoiled and not self._silent)
 
     def _time_is_up(self) -> None:
         self._silent = True

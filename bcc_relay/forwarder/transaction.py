@@ -39,6 +39,7 @@ class Transaction:
         self._limits = limits
         self._all_or_nothing = all_or_nothing
         self._outcomes: list[Outcome | None] = [None] * len(dispatch.envelope.recipients)
+        self._unfit: dict[int, Refused] = {}
         self._accepted: list[int] = []
         self._answered = False
         self._dot_written = False
@@ -48,8 +49,9 @@ class Transaction:
     async def run(self) -> Sent:
         """Say everything and return what became of it. Raises nothing but cancellation, after a hard abort."""
         commands = commands_for(self._dispatch, self._offers)
-        for position, reply in commands.unfit:
-            self._outcomes[position] = Refused(reply)
+        self._unfit = {position: Refused(reply) for position, reply in commands.unfit}
+        for position, refused in self._unfit.items():
+            self._outcomes[position] = refused
         if commands.rcpts and not (self._all_or_nothing and commands.unfit):
             try:
                 await self._talk(commands)
@@ -117,10 +119,6 @@ class Transaction:
     async def _send_data(self) -> None:
         """Send the content and the final dot, and read the answer."""
         line, limits = self._line, self._limits
-        if not line.is_clean:
-            # More was said than was called for: the replies above may belong to other commands.
-            raise LineLostError
-        line.expect(1)
         waiting = b""
         try:
             for piece in wire_pieces(self._dispatch.message):
@@ -138,6 +136,7 @@ class Transaction:
         if line.has_reply:
             await self._answered_early()
             return
+        # More said than was called for, or gone: then nothing is written, and the dot least of all.
         line.require_open()
         self._dot_written = True
         line.write(waiting + END)
@@ -157,9 +156,7 @@ class Transaction:
 
     async def _send_nothing(self) -> None:
         """Close the data of a transaction without recipients with a lone dot (RFC 2920 3.1)."""
-        if not self._line.is_clean:
-            raise LineLostError
-        self._line.write(END, expect=1)
+        self._line.write(END)
         await self._line.reply(RESET_S)
 
     async def _reset(self) -> None:
@@ -167,7 +164,7 @@ class Transaction:
         self._line.write(b"RSET\r\n", expect=1)
         reply = await self._line.reply(RESET_S)
         if reply.code // 100 != 2:
-            raise LineLostError
+            raise LineLostError(is_out_of_step=reply.code // 100 == 3)
 
     def _close(self, reply: Reply, outcome: Outcome) -> None:
         """The transaction ended with `reply`, which decides about everyone who was accepted."""
@@ -180,8 +177,11 @@ class Transaction:
         if self._dot_written:
             self._close(replies.NO_ANSWER, InDoubt(replies.NO_ANSWER))
             return
-        self.was_untouched = not self._answered and not lost.silent
-        reply = lost.reply or (replies.NO_ANSWER if lost.silent else replies.CONNECTION_LOST)
+        if lost.is_out_of_step:
+            # Who was refused is uncertain then, and a refusal is for good: better to ask again.
+            self._outcomes = [self._unfit.get(position) for position in range(len(self._outcomes))]
+        self.was_untouched = not self._answered and not lost.is_silent
+        reply = lost.reply or (replies.NO_ANSWER if lost.is_silent else replies.CONNECTION_LOST)
         if None in self._outcomes:
             self._closing = reply
             deferred = Deferred(reply, unreachable=not self._answered)
@@ -201,7 +201,7 @@ def _negative(reply: Reply) -> Deferred | Refused:
         case 5:
             return Refused(reply)
         case _:
-            raise LineLostError
+            raise LineLostError(is_out_of_step=True)
 
 
 def _gravest(outcomes: tuple[Outcome, ...]) -> Reply:

@@ -182,13 +182,23 @@ async def test_421_at_the_dot_defers_and_gives_the_connection_up() -> None:
     assert sent.outcomes == (Deferred(Reply(421, "4.3.2 Shutting down")),)
 
 
-async def test_a_refusal_in_the_middle_of_the_data_counts_and_no_dot_follows() -> None:
-    body = b"x" * 70 + b"\r\n"
-    async with running({"DATA": b"354 go\r\n552 5.3.4 Too large\r\n"}) as server, forwarding(server.port) as forwarder:
-        sent = await forwarder.send(dispatch(body=body * 300_000))
+@pytest.mark.parametrize("size", [2, 20_000_000])
+async def test_a_refusal_before_the_dot_counts_and_no_dot_follows(size) -> None:
+    async with (
+        running({"DATA": b"354 go\r\n552 5.3.4 Too large\r\n"}) as server,
+        forwarding(server.port) as forwarder,
+    ):
+        sent = await forwarder.send(dispatch(body=b"x\r\n" * (size // 3)))
         await server.sessions[0].ended.wait()
-    # In the same segment as 354 it is out of step; nothing was accepted either way.
-    assert kinds(sent.outcomes) == ["Deferred"]
+    assert sent.outcomes == (Refused(Reply(552, "5.3.4 Too large")),)
+    assert server.mails == []
+
+
+async def test_an_acceptance_before_the_dot_is_believed_by_nobody() -> None:
+    async with running({"DATA": b"354 go\r\n250 2.0.0 Taken\r\n"}) as server, forwarding(server.port) as forwarder:
+        sent = await forwarder.send(dispatch())
+        await server.sessions[0].ended.wait()
+    assert sent.outcomes == (Deferred(replies.CONNECTION_LOST),)
     assert server.mails == []
 
 
