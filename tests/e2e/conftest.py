@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,41 +9,18 @@ from typing import TYPE_CHECKING
 import pytest
 import trustme
 
+from tests.e2e.needs import need
 from tests.e2e.postfix import DAEMONS, Postfix
 from tests.e2e.relay_process import Certificates, Relay
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-PACKAGES = {
-    "postfix": "postfix",
-    "smtp-sink": "postfix",
-    "swaks": "swaks",
-    "msmtp": "msmtp",
-    "curl": "curl",
-    "node": "nodejs",
-}
-"""Program and the Debian package that brings it."""
-
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.e2e)
-
-
-def need(*programs: str, root: bool = False) -> None:
-    """Skip the test, with the reason, unless these programs are there."""
-    if root and os.geteuid() != 0:
-        pytest.skip("needs root: a private Postfix gives its daemons other users")
-    for program in programs:
-        if shutil.which(program, path=f"{os.environ.get('PATH', '')}:/usr/sbin") is None:
-            pytest.skip(f"needs the package {PACKAGES[program]}: tests/system-packages.sh installs it")
-
-
-@pytest.fixture
-def needs() -> Callable[..., None]:
-    return need
 
 
 @pytest.fixture(scope="session")

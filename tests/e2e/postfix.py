@@ -9,13 +9,13 @@ from __future__ import annotations
 import os
 import pwd
 import re
-import shutil
 import subprocess
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tests.e2e.needs import need
 from tests.e2e.waiting import free_ports, listens, wait_for
 
 if TYPE_CHECKING:
@@ -202,7 +202,7 @@ class Postfix:
         return [_copy(path.read_bytes()) for path in folder.glob("*")] if folder.exists() else []
 
     def _command(self, word: str) -> None:
-        command = [shutil.which("postfix") or "/usr/sbin/postfix", "-c", str(self.folder / "etc"), word]
+        command = [need("postfix", root=True), "-c", str(self.folder / "etc"), word]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
         if done.returncode != 0:
             log = self.log() if (self.folder / "mail.log").exists() else ""

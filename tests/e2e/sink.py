@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tests.e2e.needs import need
 from tests.e2e.waiting import free_ports, wait_for
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class Sink:
 def running_sink(*flags: str, port: int | None = None) -> Iterator[Sink]:
     """Run `smtp-sink FLAGS` on a port of 127.0.0.1 while the context lasts."""
     port = port or free_ports(1)[0]
-    program = shutil.which("smtp-sink") or "/usr/sbin/smtp-sink"
+    program = need("smtp-sink")
     with tempfile.TemporaryDirectory(prefix="bcc-relay-sink-") as name:
         folder = Path(name)
         folder.chmod(0o777)  # under root it runs as nobody

@@ -12,6 +12,7 @@ import pytest
 
 from tests.e2e.disclosure import addresses_shown
 from tests.e2e.mails import families, mail, new_subject
+from tests.e2e.needs import need
 from tests.e2e.relay_process import PASSWORD, USER, submit
 
 PEOPLE = families(12)
@@ -51,8 +52,8 @@ def message(subject: str, tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("way", ["plain", "pipelining", "starttls", "implicit"])
-def test_swaks(shared_relay, postfix, needs, subject, message, way):
-    needs("swaks")
+def test_swaks(shared_relay, postfix, subject, message, way):
+    need("swaks")
     login = ["-a", "PLAIN", "-au", USER, "-ap", PASSWORD]
     ways = {
         "plain": ["--port", str(shared_relay.port)],
@@ -65,8 +66,8 @@ def test_swaks(shared_relay, postfix, needs, subject, message, way):
     all_received_it_safely(postfix, subject)
 
 
-def test_swaks_with_auth_login_after_starttls(shared_relay, postfix, needs, subject, message):
-    needs("swaks")
+def test_swaks_with_auth_login_after_starttls(shared_relay, postfix, subject, message):
+    need("swaks")
     login = ["-a", "LOGIN", "-au", USER, "-ap", PASSWORD]
     where = ["--server", "127.0.0.1", "--port", str(shared_relay.starttls_port), "--tls", *login]
     run("swaks", *where, "--from", USER, "--to", ",".join([*PEOPLE, HIDDEN]), "--data", f"@{message}")
@@ -74,8 +75,8 @@ def test_swaks_with_auth_login_after_starttls(shared_relay, postfix, needs, subj
 
 
 @pytest.mark.parametrize("way", ["plain", "starttls", "implicit"])
-def test_msmtp(shared_relay, postfix, needs, certificates, subject, message, tmp_path, way):
-    needs("msmtp")
+def test_msmtp(shared_relay, postfix, certificates, subject, message, tmp_path, way):
+    need("msmtp")
     login = ["--auth=plain", f"--user={USER}", f"--passwordeval=echo {PASSWORD}", "--tls=on"]
     trust = f"--tls-trust-file={certificates.authority}"
     ways = {
@@ -88,10 +89,8 @@ def test_msmtp(shared_relay, postfix, needs, certificates, subject, message, tmp
 
 
 @pytest.mark.parametrize("way", ["plain", "starttls", "implicit"])
-def test_curl_which_sends_bare_line_feeds_and_the_bcc_field(
-    shared_relay, postfix, needs, certificates, subject, message, way
-):
-    needs("curl")
+def test_curl_which_sends_bare_line_feeds_and_the_bcc_field(shared_relay, postfix, certificates, subject, message, way):
+    need("curl")
     login = ["--ssl-reqd", "--cacert", str(certificates.authority), "--user", f"{USER}:{PASSWORD}"]
     ways = {
         "plain": [f"smtp://127.0.0.1:{shared_relay.port}/laptop.example.org"],
@@ -103,8 +102,8 @@ def test_curl_which_sends_bare_line_feeds_and_the_bcc_field(
     all_received_it_safely(postfix, subject)
 
 
-def test_nodemailer(shared_relay, postfix, needs, subject):
-    needs("node")
+def test_nodemailer(shared_relay, postfix, subject):
+    need("node")
     if not (NODE / "node_modules/nodemailer").exists():
         pytest.skip("needs nodemailer: tests/system-packages.sh installs it")
     said = run("node", str(NODE / "send.mjs"), str(shared_relay.port), USER, subject, HIDDEN, *PEOPLE)

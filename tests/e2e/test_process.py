@@ -98,8 +98,7 @@ def small_disk(tmp_path):
     subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
-def test_a_full_disk_answers_452_and_loses_nothing(new_relay, postfix, needs, small_disk):
-    needs("postfix", root=True)
+def test_a_full_disk_answers_452_and_loses_nothing(new_relay, postfix, small_disk):
     relay = new_relay(postfix.port, store_folder=small_disk)
     relay.start()
     people = partners(36)

@@ -57,8 +57,7 @@ def relays(faulty_port, make_relay):
 
 
 @pytest.mark.parametrize(("flags", "queue", "tempfail"), FAULTS)
-def test_a_faulty_upstream_gives_the_promised_answers(relays, faulty_port, needs, flags, queue, tempfail):
-    needs("smtp-sink")
+def test_a_faulty_upstream_gives_the_promised_answers(relays, faulty_port, flags, queue, tempfail):
     with running_sink(*flags, port=faulty_port):
         for word, promised in (("queue", queue), ("tempfail", tempfail)):
             relay, subject = relays[word], new_subject("fault")
@@ -68,8 +67,7 @@ def test_a_faulty_upstream_gives_the_promised_answers(relays, faulty_port, needs
             assert len(waiting) == (1 if promised == QUEUED else 0)
 
 
-def test_mail_waits_for_an_upstream_that_is_away_and_is_delivered_once(new_relay, needs):
-    needs("smtp-sink")
+def test_mail_waits_for_an_upstream_that_is_away_and_is_delivered_once(new_relay):
     [port] = free_ports(1)
     relay = new_relay(port)
     relay.start()
@@ -85,8 +83,7 @@ def test_mail_waits_for_an_upstream_that_is_away_and_is_delivered_once(new_relay
         assert len(sink.taken()) == 1
 
 
-def test_mail_survives_a_kill_after_250_and_is_delivered_after_the_restart(new_relay, needs):
-    needs("smtp-sink")
+def test_mail_survives_a_kill_after_250_and_is_delivered_after_the_restart(new_relay):
     [port] = free_ports(1)
     relay = new_relay(port)
     relay.start()
@@ -105,8 +102,7 @@ def test_mail_survives_a_kill_after_250_and_is_delivered_after_the_restart(new_r
     )
 
 
-def test_a_slow_answer_after_the_deadline_is_waited_for_and_not_sent_twice(new_relay, needs):
-    needs("smtp-sink")
+def test_a_slow_answer_after_the_deadline_is_waited_for_and_not_sent_twice(new_relay):
     with running_sink("-W", ".:3") as sink:
         relay = new_relay(sink.port, delivery={"live_deadline": "1s", "retry": ["1s"]})
         relay.start()
@@ -181,7 +177,7 @@ def test_mail_goes_to_a_certified_upstream_by_starttls(tls_postfix, new_relay, c
     subject = new_subject("tls")
     assert relay.send(ANN, mail(subject, ANN))[0] == 250
     [copy] = tls_postfix.arrived(subject)
-    assert b"using TLSv1" in copy.raw or b"ESMTPS" in copy.raw
+    assert b"with ESMTPS id" in copy.raw
 
 
 def test_mail_never_goes_to_an_upstream_whose_certificate_is_not_trusted(tls_postfix, new_relay):
@@ -195,8 +191,7 @@ def test_mail_never_goes_to_an_upstream_whose_certificate_is_not_trusted(tls_pos
     assert len(relay.queued()) == 1
 
 
-def test_the_second_server_takes_over_when_the_first_is_away(new_relay, needs):
-    needs("smtp-sink")
+def test_the_second_server_takes_over_when_the_first_is_away(new_relay):
     [away] = free_ports(1)
     with running_sink() as sink:
         relay = new_relay(away, upstream={"servers": [f"127.0.0.1:{away}", f"127.0.0.1:{sink.port}"]})
@@ -206,8 +201,7 @@ def test_the_second_server_takes_over_when_the_first_is_away(new_relay, needs):
         assert len(sink.taken()) == 1
 
 
-def test_a_waiting_mail_can_be_deleted_and_never_leaves(new_relay, needs):
-    needs("smtp-sink")
+def test_a_waiting_mail_can_be_deleted_and_never_leaves(new_relay):
     [port] = free_ports(1)
     relay = new_relay(port)
     relay.start()
