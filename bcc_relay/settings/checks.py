@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from bcc_relay.core.detectors import DETECTORS
 from bcc_relay.settings.complaints import Complaint, complain
 from bcc_relay.settings.rules import BUILTIN_NAMES
 
@@ -91,6 +92,10 @@ def _rules(settings: Settings, tree: Value) -> Iterator[Complaint]:
             if name not in listeners:
                 known = ", ".join(sorted(listeners))
                 yield complain(tree, (*path, "when", "listener"), f"{name!r} is no listener; write one of {known}")
+        for name in rule.when.finding or ():
+            if name not in DETECTORS:
+                what = f"{name!r} is no detector; write one of {', '.join(DETECTORS)}"
+                yield complain(tree, (*path, "when", "finding"), what)
         if rule.then == "reject" and _FINAL_URL.search(rule.sentence):
             what = "ends with a link, which mail programs cut off; move the link into the sentence"
             yield complain(tree, (*path, "sentence"), what)

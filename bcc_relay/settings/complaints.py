@@ -20,7 +20,7 @@ MAX_SHOWN_CHARS = 60
 _SHAPES = {
     "string_type": "is not text; write it in quotes",
     "string_unicode": "holds characters that are no text; write it anew",
-    "string_too_long": "is longer than {max_length} characters; shorten it",
+    "too_long": "is longer than {max_length} characters; shorten it",
     "string_pattern_mismatch": "is not a name for a rule; write 1 to 40 of a-z, 0-9 and the hyphen",
     "int_type": "is not a whole number; write digits",
     "int_parsing": "is not a whole number; write digits",
@@ -150,7 +150,10 @@ def _what(problem: Any, path: tuple[str | int, ...]) -> str:
 def _given(problem: Any, path: tuple[str | int, ...]) -> str:
     """Show the value, unless it is a secret, absent, or too much to show."""
     value = problem["input"]
-    if problem["type"] in {"extra_forbidden", "missing"} or "password" in path or "oauth" in path:
+    if problem["type"] in {"extra_forbidden", "missing"} or {"password", "oauth"} & set(path):
+        return ""
+    if isinstance(value, str) and "://" in value and "@" in value:
+        # The address of a database may hold a password.
         return ""
     return shown_value(value) if isinstance(value, str | int | float) else ""
 

@@ -141,8 +141,17 @@ def read_yaml(text: str, source: str, *, numbered: bool = True) -> tuple[Value, 
     if node is None:
         return nothing, []
     builder = _Builder(source, numbered=numbered)
-    value = builder.value(node, ())
+    try:
+        value = builder.value(node, ())
+    except _EndlessError as error:
+        return nothing, [Flaw(error.place, "grows without end or is nested too deeply; write it without *aliases")]
     return (nothing if value.content is None else value), builder.flaws
+
+
+class _EndlessError(Exception):
+    def __init__(self, place: Place) -> None:
+        self.place = place
+        super().__init__(str(place))
 
 
 class _Builder:
@@ -158,9 +167,7 @@ class _Builder:
         place = self._place(node)
         self._count += 1
         if len(path) > MAX_DEPTH or self._count > MAX_VALUES:
-            if not any(flaw.what.startswith("grows") for flaw in self.flaws):
-                self.flaws.append(Flaw(place, "grows without end or is nested too deeply; write it without *aliases"))
-            return Value(None, place)
+            raise _EndlessError(place)
         if isinstance(node, yaml.MappingNode):
             return Value(self._entries(node, path), place)
         if isinstance(node, yaml.SequenceNode):

@@ -48,7 +48,8 @@ def from_environment(environ: Mapping[str, str]) -> tuple[Value, list[Flaw]]:
         elif keys.is_composite(annotation):
             value, wrong = read_yaml(environ[variable], str(place), numbered=False)
             flaws += (Flaw(flaw.place, flaw.what, (*path, *flaw.path)) for flaw in wrong)
-            _put(top, path, value)
+            if not wrong:
+                _put(top, path, value)
         else:
             _put(top, path, Value(environ[variable], place))
     return top, flaws

@@ -1,4 +1,4 @@
-"""The whole settings tree with every key and default, frozen. `load` reads it, `checks` looks across its keys."""
+"""The whole settings tree with every key and default, frozen. `reading` loads it, `checks` looks across its keys."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self

@@ -92,9 +92,6 @@ TABLE = (
 BUILTIN_RULES = ("correction", "known-thread", "usual-bcc", "in-pieces")
 """Built-in rules that need the memory of earlier mail."""
 
-CONDITIONS = ("window_outsiders", "known_thread")
-"""Conditions that need the memory of earlier mail; a rule with one never matches."""
-
 CHANNELS = frozenset(
     {
         Channel.CALENDAR,
@@ -128,14 +125,22 @@ def _builtin(settings: Settings, tree: Value) -> Iterator[NotBuilt]:
 
 
 def _conditions(rule: RuleSetting) -> Iterator[NotBuilt]:
+    when = rule.when
     # A pass rule that never matches only makes the relay stricter; any other would leave mail unguarded.
-    unsafe = rule.then != "pass"
-    remedy = "remove the rule" if unsafe else "the rule never matches"
-    for condition in CONDITIONS:
-        if getattr(rule.when, condition) is not None:
-            key = f"policy.rules.{rule.name}.when.{condition}"
-            yield NotBuilt(key, f"is not built yet; {remedy}", unsafe)
-    for channel in rule.when.channel or ():
-        if channel in CHANNELS:
-            key = f"policy.rules.{rule.name}.when.channel"
-            yield NotBuilt(key, f"{channel.value} is not built yet; {remedy}", unsafe)
+    strict = rule.then == "pass"
+    remedy = "the rule never matches" if strict else "the rule would never match, remove it"
+    if when.window_outsiders is not None:
+        yield _in_rule(rule, "window_outsiders", remedy, unsafe=not strict)
+    if when.known_thread:
+        yield _in_rule(rule, "known_thread", remedy, unsafe=not strict)
+    if when.known_thread is False:
+        # Taken to hold always: harmless unless that lets mail pass.
+        yield _in_rule(rule, "known_thread", "every thread counts as unknown", unsafe=strict)
+    unread = [channel.value for channel in when.channel or () if channel in CHANNELS]
+    if unread:
+        what = f"{', '.join(unread)}: no address is looked for there yet, {remedy}"
+        yield NotBuilt(f"policy.rules.{rule.name}.when.channel", what, unsafe=not strict)
+
+
+def _in_rule(rule: RuleSetting, condition: str, what: str, *, unsafe: bool) -> NotBuilt:
+    return NotBuilt(f"policy.rules.{rule.name}.when.{condition}", f"is not built yet; {what}", unsafe)

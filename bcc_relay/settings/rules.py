@@ -86,7 +86,7 @@ class When(Section):
     sender: Annotated[tuple[SenderMatch, ...], OneOrMore] | None = None
     """Envelope senders: addresses, `@domain` (with its subdomains) or `<>` for the null sender."""
     user: Annotated[tuple[Text, ...], OneOrMore] | None = None
-    """Login names, or `@domain`."""
+    """Login names."""
     network: Annotated[tuple[Net, ...], OneOrMore] | None = None
     """Networks of the client."""
     listener: Annotated[tuple[Text, ...], OneOrMore] | None = None
@@ -106,7 +106,7 @@ class When(Section):
     channel: Annotated[tuple[Channel, ...], OneOrMore] | None = None
     """Channels by which addresses show."""
     channel_addresses: CountRange | None = None
-    """Addresses in `channel`, else in the fullest channel."""
+    """Outsiders that `channel` shows, else those of the fullest channel."""
     window_outsiders: Window | None = None
     """Outsiders this sender showed within a time."""
     is_reply: bool | None = None
@@ -124,7 +124,7 @@ class When(Section):
     size: CountRange | None = None
     """Size of the message in bytes."""
     until: Day | None = None
-    """Last day on which the rule applies."""
+    """Last day (UTC) on which the rule applies."""
 
     @field_validator("header")
     @classmethod

@@ -23,6 +23,8 @@ from pydantic import (
     WithJsonSchema,
 )
 
+from bcc_relay.core.address import domain_key
+
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800, "y": 365 * 86_400}
 """Seconds in each unit of a duration; a year is 365 days."""
 
@@ -69,13 +71,10 @@ def write_duration(value: timedelta) -> str:
 
 def parse_domain(value: object) -> str:
     """Read a domain name; return it lower-cased in A-label form, without a final dot."""
-    text = _text(value, "council.example").rstrip(".").lower()
+    text = _text(value, "council.example")
     if "@" in text or "*" in text:
         raise ValueError("is not a domain; write it without @ and *, subdomains are included anyway")
-    try:
-        ascii_form = text.encode("ascii" if text.isascii() else "idna").decode()
-    except UnicodeError:
-        raise ValueError("is not a valid domain name; write it such as council.example") from None
+    ascii_form = domain_key(text)
     if len(ascii_form) > 253 or not all(_LABEL.fullmatch(label) for label in ascii_form.split(".")):
         raise ValueError("is not a valid domain name; write it such as council.example")
     return ascii_form
@@ -176,9 +175,10 @@ class Pattern:
     source: str
     compiled: Any = field(repr=False, compare=False)
 
-    def matches(self, text: str) -> bool:
-        """Whether the expression is found anywhere in `text`."""
-        return self.compiled.search(text.encode("utf-8", "replace").decode()) is not None
+    def search(self, text: str, /) -> object | None:
+        """Return something true when the expression is found anywhere in `text`, which may hold lone surrogates."""
+        found: object | None = self.compiled.search(text.encode("utf-8", "replace").decode())
+        return found
 
 
 def parse_pattern(value: object) -> Pattern:

@@ -100,7 +100,9 @@ def _checked(tree: Value, flaws: Sequence[Flaw], folder: Path, *, check_files: b
     found = [Complaint(flaw.place, flaw.path, flaw.what) for flaw in flaws]
     settings: Settings | None = None
     try:
-        settings = Settings.model_validate(tree.plain(), context={"folder": folder})
+        # An empty section rather than none, so that its default path is resolved against the folder too.
+        plain = {"auth": {}, **tree.plain()}
+        settings = Settings.model_validate(plain, context={"folder": folder})
     except ValidationError as error:
         found += complaints_of(error, tree)
     if not any(not flaw.path for flaw in flaws):
