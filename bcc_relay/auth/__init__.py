@@ -1,1 +1,1 @@
-"""Who may log in: one file per backend."""
+"""Checks passwords for listeners and web. Each backend implements the port `Authenticate`."""
