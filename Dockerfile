@@ -9,10 +9,10 @@ COPY requirements.lock ./
 RUN pip install --no-cache-dir --require-hashes -r requirements.lock
 
 COPY requirements-dev.lock ./
-# The build backend stays in this stage; its version and hashes come from the developers' lock file.
-# hadolint ignore=DL3013
-RUN python -m venv /opt/backend \
-  && /opt/backend/bin/pip install --no-cache-dir --constraint requirements-dev.lock hatchling
+# The build backend, which stays in this stage: hatchling and what it needs, as pinned in the developers' lock file.
+RUN awk '/^[a-z]/ { keep = /^(hatchling|packaging|pathspec|pluggy|tomlkit|trove-classifiers)==/ } keep' requirements-dev.lock > backend.lock \
+  && python -m venv /opt/backend \
+  && /opt/backend/bin/pip install --no-cache-dir --require-hashes -r backend.lock
 
 COPY pyproject.toml README.md LICENSE ./
 COPY bcc_relay ./bcc_relay
