@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import errno
 import os
+import secrets
 import sqlite3
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -36,6 +37,7 @@ SQLITE_PREFIX = "sqlite://"
 BUSY_TIMEOUT_S = 10.0
 """How long to wait for another process that is writing."""
 READERS = 3
+WAL = "PRAGMA journal_mode = WAL"
 WAL_KEPT_BYTES = 64 * 1024 * 1024
 """The write-ahead log is cut back to this size after a checkpoint."""
 
@@ -59,7 +61,7 @@ class Database:
     def __init__(self, path: Path) -> None:
         """Open `path`, made with mode 0600 if missing, its folder with 0700. Raises StoreError when that fails."""
         with translated():
-            _make_file(path)
+            _make_database(path)
         self.writing = _engine(path, begin="BEGIN IMMEDIATE", connections=1)
         self.reading = _engine(path, begin="BEGIN", connections=READERS, pragmas=("PRAGMA query_only = ON",))
         self._writer = Writer(self._transaction)
@@ -100,40 +102,62 @@ def translated() -> Iterator[None]:
     """Turn errors of the database and the file system into StoreError or StoreFullError, the cause kept."""
     try:
         yield
-    except (SQLAlchemyError, OSError) as error:
+    except (SQLAlchemyError, sqlite3.Error, OSError) as error:
         if _is_full(error):
             raise StoreFullError("no room left on the store's disk") from error
         raise StoreError(f"the store failed: {_kind(error)}") from error
 
 
-def _is_full(error: SQLAlchemyError | OSError) -> bool:
+def _is_full(error: Exception) -> bool:
     if isinstance(error, OSError):
         return error.errno in (errno.ENOSPC, errno.EDQUOT)
-    original = error.orig if isinstance(error, DBAPIError) else None
-    if not isinstance(original, sqlite3.Error):
-        return False
     # The shared-memory file of the write-ahead log cannot grow: SQLite calls that an input/output error.
-    return getattr(original, "sqlite_errorcode", None) in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE)
+    full = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE)
+    return getattr(_original(error), "sqlite_errorcode", None) in full
 
 
-def _kind(error: SQLAlchemyError | OSError) -> str:
+def _kind(error: Exception) -> str:
     """Name an error without the statement and its values, which are personal data."""
-    original = error.orig if isinstance(error, DBAPIError) else None
-    name = getattr(original, "sqlite_errorname", None)
-    return name or type(original or error).__name__
+    original = _original(error)
+    return getattr(original, "sqlite_errorname", None) or type(original).__name__
 
 
-def _make_file(path: Path) -> None:
-    """Make the file and its folder before SQLite does, so that nobody else can ever read them."""
+def _original(error: Exception) -> BaseException:
+    return error.orig or error if isinstance(error, DBAPIError) else error
+
+
+def _make_database(path: Path) -> None:
+    """Make an empty database with its folder, so that nobody else can ever read them.
+
+    It is in WAL mode before it gets its name: two processes that switch the mode at once would find it locked.
+    """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not path.exists():
+        with new_file(path) as draft, closing(sqlite3.connect(draft)) as connection:
+            connection.execute(WAL)
+
+
+@contextmanager
+def new_file(path: Path) -> Iterator[Path]:
+    """Give an empty file with mode 0600 to fill, then flush it and name it `path`, whole or not at all.
+
+    A file that has this name by then stays: of two who make it at once both find the same one. Raises OSError.
+    """
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    descriptor = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
     try:
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-    except FileExistsError:
-        return
-    sync_folder(path.parent)
+        yield draft
+        os.fsync(descriptor)
+        # Unlike a rename, a link never replaces a file.
+        with suppress(FileExistsError):
+            path.hardlink_to(draft)
+    finally:
+        os.close(descriptor)
+        draft.unlink()
+    _sync_folder(path.parent)
 
 
-def sync_folder(folder: Path) -> None:
+def _sync_folder(folder: Path) -> None:
     """Flush a folder to disk, so that the name of a new file in it survives a power failure."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
@@ -156,7 +180,7 @@ def _engine(path: Path, *, begin: str, connections: int, pragmas: tuple[str, ...
         hide_parameters=True,
     )
     settings = (
-        "PRAGMA journal_mode = WAL",
+        WAL,
         # With WAL, FULL flushes the log at every commit: what was stored survives a power failure.
         "PRAGMA synchronous = FULL",
         "PRAGMA foreign_keys = ON",

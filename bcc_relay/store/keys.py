@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING
@@ -11,7 +10,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from bcc_relay.core.errors import ConfigurationError
-from bcc_relay.store.engine import sync_folder, translated
+from bcc_relay.store.engine import new_file, translated
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -57,8 +56,8 @@ def load(secret_file: Path | None, database: Path, *, may_make: bool) -> Keys:
     """
     path = secret_file or key_path(database)
     if secret_file is None and may_make and not path.exists():
-        with translated():
-            _make(path)
+        with translated(), new_file(path) as draft:
+            draft.write_bytes(secrets.token_bytes(KEY_OCTETS))
     try:
         octets = path.read_bytes()
     except OSError as error:
@@ -83,21 +82,3 @@ def another_key(secret_file: Path | None, database: Path) -> ConfigurationError:
         f"secret_file: {path} is not the master key that {database} was made with; put that key back, for example from"
         " the backup of the same day, or start with a new store.url"
     )
-
-
-def _make(path: Path) -> None:
-    """Make a key that nobody else can read. Of two who make it at once both find the same one."""
-    draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
-    descriptor = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(secrets.token_bytes(KEY_OCTETS))
-            file.flush()
-            os.fsync(file.fileno())
-        # Unlike a rename, a link never replaces a key that is there already.
-        path.hardlink_to(draft)
-    except FileExistsError:
-        pass
-    finally:
-        draft.unlink()
-    sync_folder(path.parent)
