@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 STAGES = ("receive", "read", "decide", "rewrite", "store", "forward")
 DECISIONS = ("release_as_bcc", "release_individually", "release_as_is", "discard", "expire")
 DECIDERS = ("sender", "reviewer", "expiry")
-PARTS = ("listener", "intake", "delivery", "review", "upkeep", "forwarder", "store", "auth", "notify", "telemetry")
+PARTS = ("listener", "login", "spool", "intake", "delivery", "review", "upkeep", "forwarder", "store", "notify")
 REPLY_CLASSES = ("2xx", "4xx", "5xx", "none")
 QUARANTINE_STATES = (State.HELD, State.DISCARDED, State.EXPIRED)
 QUEUE_STATES = (State.QUEUED, State.RELEASED, State.DELIVERING)
