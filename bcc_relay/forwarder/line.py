@@ -158,6 +158,8 @@ class Line(asyncio.Protocol):
 
     async def drain(self, limit_s: float) -> None:
         """Wait until the transport wants more, a reply is there, or the line is gone. LineLostError: time is up."""
+        # One turn of the loop in any case: others get theirs, and a refusal is read before a reset drowns it.
+        await asyncio.sleep(0)
         while self._paused and not (self._replies or self._spoiled or self._lost):
             await self._wait(limit_s)
 

@@ -97,10 +97,18 @@ async def test_fault(arguments, outcome) -> None:
 
 async def test_a_refusal_while_the_data_is_still_going_out_is_heard_and_passed_on() -> None:
     big = dispatch(body=b"0123456789abcdef\r\n" * 500_000)
-    async with sink("-A", "0") as port, forwarding(port) as forwarder:
+    async with sink("-A", "1") as port, forwarding(port) as forwarder:
         sent = await forwarder.send(big)
     assert kinds(sent.outcomes) == ["Refused"]
     assert sent.reply.code == 550
+
+
+async def test_a_reset_in_the_middle_of_the_data_is_at_worst_deferred() -> None:
+    """The refusal may be lost with the connection; that nothing was accepted is certain all the same."""
+    big = dispatch(body=b"0123456789abcdef\r\n" * 500_000)
+    async with sink("-A", "0") as port, forwarding(port) as forwarder:
+        sent = await forwarder.send(big)
+    assert sent.reply.code == 550 or sent.outcomes == (Deferred(replies.CONNECTION_LOST),)
 
 
 async def test_a_server_without_esmtp_is_not_used() -> None:
