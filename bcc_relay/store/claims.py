@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sqlalchemy import bindparam, update
+
 from bcc_relay.core.model import State
-from bcc_relay.store import audit, messages, records, trail
+from bcc_relay.store import audit, messages, records, rows, trail
 from bcc_relay.store.tables import messages as table
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -26,17 +28,17 @@ async def claim(
     due = await messages.read(
         connection, table.c.due_at <= now, order=(table.c.due_at, table.c.id), limit=limit, locked=True
     )
-    taken = []
+    changes: list[tuple[Record, Record]] = []
     for record in due:
         waiting = record
         if record.state is State.DELIVERING:
             waiting = records.returned(record)
             await _say(connection, record, waiting, "lease_lost", now, keys)
         claimed = records.claimed(waiting)
-        await messages.save(connection, record, claimed, at=now, lease_owner=owner, lease_until=lease_until)
         await _say(connection, waiting, claimed, "claimed", now, keys)
-        taken.append(claimed)
-    return tuple(taken)
+        changes.append((record, claimed))
+    await _save(connection, changes, now, owner, lease_until)
+    return tuple(claimed for _, claimed in changes)
 
 
 async def note(
@@ -61,11 +63,34 @@ async def reclaim(connection: AsyncConnection, *, owner: str, now: datetime, key
     if owner:
         where.append(table.c.lease_owner == owner)
     taken = await messages.read(connection, *where, locked=True)
-    for record in taken:
-        returned = records.returned(record)
-        await messages.save(connection, record, returned, at=now)
+    changes = [(record, records.returned(record)) for record in taken]
+    for record, returned in changes:
         await _say(connection, record, returned, "returned", now, keys)
+    await _save(connection, changes, now)
     return len(taken)
+
+
+async def _save(
+    connection: AsyncConnection,
+    changes: Sequence[tuple[Record, Record]],
+    at: datetime,
+    lease_owner: str | None = None,
+    lease_until: datetime | None = None,
+) -> None:
+    """Write changes that leave the recipients alone, all in one statement. Nobody else can have been first."""
+    if not changes:
+        return
+    await connection.execute(
+        update(table).where(table.c.id == bindparam("old_id"), table.c.revision == bindparam("old_revision")),
+        [
+            {
+                "old_id": old.id,
+                "old_revision": old.revision,
+                **rows.changing(new, at=at, lease_owner=lease_owner, lease_until=lease_until),
+            }
+            for old, new in changes
+        ],
+    )
 
 
 async def _say(connection: AsyncConnection, old: Record, new: Record, event: str, at: datetime, keys: Keys) -> None:

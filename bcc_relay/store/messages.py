@@ -55,19 +55,11 @@ async def _merge(connection: AsyncConnection, held: Record, new: NewRecord, keys
     await audit.append(connection, trail.of_merge(held, merged, at), keys)
 
 
-async def save(
-    connection: AsyncConnection,
-    old: Record,
-    record: Record,
-    *,
-    at: datetime,
-    lease_owner: str | None = None,
-    lease_until: datetime | None = None,
-) -> bool:
+async def save(connection: AsyncConnection, old: Record, record: Record, *, at: datetime) -> bool:
     """Write what changed from `old` to `record`; False, and nothing written, when the stored revision is another."""
     changed = await connection.execute(
         update(messages).where(messages.c.id == old.id, messages.c.revision == old.revision),
-        rows.changing(record, at=at, lease_owner=lease_owner, lease_until=lease_until),
+        rows.changing(record, at=at),
     )
     if changed.rowcount != 1:
         return False
