@@ -69,7 +69,7 @@ def set_up(
         ],
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
         context_class=dict,
-    )
+    ).bind()  # once here, else the lazy proxy binds anew for every line
     logging.basicConfig(level=logging.WARNING, handlers=[_FromLibraries(log, pseudonym)], force=True)
     return log
 

@@ -20,7 +20,10 @@ MAX_TEXT_CHARS = 1000
 
 # The sign itself, its compatibility forms, and how echoes encode it: URL, xtext (RFC 3461 4), HTML. An encoded sign
 # counts only before something like a domain, else `delay=40` would be one.
-_AT = re.compile(r"[@\uff20\ufe6b]|(?:%40|\+40|=40|&#64;|&#x40;|&commat;)(?=[^\W_][\w-]*\.[^\W_])", re.IGNORECASE)
+_SIGN = r"(?:[@\uff20\ufe6b]|(?:%40|\+40|=40|&#64;|&#x40;|&commat;)(?=[^\W_][\w-]*\.[^\W_]))"
+_AT = re.compile(_SIGN, re.IGNORECASE)
+# A quoted local part may hold anything, the sign too (RFC 5321 4.1.2).
+_QUOTED_AT = re.compile(rf'(?P<quoted>"(?:[^"\\]|\\.)*")?{_SIGN}', re.IGNORECASE | re.DOTALL)
 _BEFORE = frozenset(' \t\r\n\v\f<>(),;:"[]')
 _AFTER = frozenset(' \t\r\n\v\f<>(),;:"')
 _TRIM = "'`.!?*|\\[]{}"
@@ -40,17 +43,17 @@ def looks_like_address(text: str) -> bool:
 
 
 def without_addresses(text: str, pseudonym: Pseudonym) -> str:
-    """Replace everything in `text` that looks like an address; time grows with the length alone.
+    """Replace everything in `text` that looks like an address.
 
     Text beyond MAX_TEXT_CHARS is cut before, back to a blank so that no half address stays.
     """
     text = _cut(text)
     pieces: list[str] = []
     done = 0
-    for sign in _AT.finditer(text):
-        if sign.start() < done:
+    for sign in _QUOTED_AT.finditer(text):
+        if sign.end() <= done:
             continue  # inside what was swallowed already, as in a@b@c
-        start = _start(text, sign.start(), done)
+        start = max(done, sign.start()) if sign["quoted"] else _start(text, sign.start(), done)
         end = _end(text, sign.end())
         pieces += (text[done:start], pseudonym(_AT.sub("@", text[start:end].strip(_TRIM))))
         done = end
@@ -74,17 +77,10 @@ def _cut(text: str) -> str:
 
 
 def _start(text: str, at: int, floor: int) -> int:
-    """Where the local part that ends at `at` begins, not before `floor`; quoted it may hold blanks (RFC 5321 4.1.2)."""
-    if at > floor and text[at - 1] == '"':
-        opening = text.rfind('"', floor, at - 1)
-        while opening > floor and text[opening - 1] == "\\":
-            opening = text.rfind('"', floor, opening - 1)
-        if opening >= 0:
-            return opening
-    start = at
-    while start > floor and text[start - 1] not in _BEFORE:
-        start -= 1
-    return start
+    """Where the word that ends at `at` begins, not before `floor`."""
+    while at > floor and text[at - 1] not in _BEFORE:
+        at -= 1
+    return at
 
 
 def _end(text: str, end: int) -> int:

@@ -16,7 +16,7 @@ JANE = hide("jane@family-mail.example")
 # Letters that no other part of a generated text uses, so that finding them again means that an address got through.
 _SECRET = "qxzQXZ"
 _locals = st.one_of(
-    st.text(_SECRET + "0123456789.!#$&'*/?^_`{|}~-é", min_size=3, max_size=20),
+    st.text(_SECRET + "0123456789.!#$&'*/?^_`{|}~-é", min_size=1, max_size=20).map(lambda text: f"qxz{text}"),
     st.text(_SECRET + " ,;:<>()[]@é", min_size=1, max_size=20).map(lambda text: f'"qxz{text}"'),
     st.text(_SECRET + "\\", min_size=1, max_size=9).map(lambda text: '"qxz' + text.replace("\\", '\\"') + '"'),
 )
@@ -41,12 +41,7 @@ def test_no_address_of_the_text_is_left_in_it(addresses, between):
     hidden = without_addresses(text, hide)
 
     assert not re.search("[@\uff20\ufe6b]", hidden)
-    for local, _, domain, _ in addresses:
-        assert f"{local}@" not in hidden
-        if "qxz" in domain:
-            assert domain not in hidden
-        if not local.startswith('"') and len(local) > 4:
-            assert local not in hidden
+    assert "qxz" not in hidden
 
 
 @pytest.mark.parametrize(
@@ -64,6 +59,11 @@ def test_no_address_of_the_text_is_left_in_it(addresses, between):
 )
 def test_the_same_address_has_the_same_pseudonym_however_it_is_written(text):
     assert JANE in without_addresses(text, hide)
+
+
+@given(st.text('@"\\[]<>:;,. %40a\uff20', max_size=40))
+def test_no_sign_is_left_in_any_text(text):
+    assert not re.search("[@\uff20\ufe6b]", without_addresses(text, hide))
 
 
 def test_another_key_gives_another_pseudonym():
