@@ -41,6 +41,12 @@ def test_the_image_is_built_from_a_named_version_and_hashed_packages():
     assert "--require-hashes -r requirements.lock" in text
 
 
+def test_the_build_backend_is_pinned_in_the_lock_file():
+    [names] = re.findall(r"keep = /\^\(([^)]+)\)==/", (ROOT / "Dockerfile").read_text())
+    lock = (ROOT / "requirements-dev.lock").read_text()
+    assert [name for name in names.split("|") if not re.search(f"^{name}==", lock, re.MULTILINE)] == []
+
+
 def test_what_the_image_is_built_from_passes_the_ignore_file():
     allowed = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
     copied = {
