@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from bcc_relay.settings.load import load
+from bcc_relay.settings import load
 from tests.deploy.figures import ROOT
 
 COMPOSE = yaml.safe_load((ROOT / "docker/compose.yaml").read_text())
