@@ -136,10 +136,10 @@ class MemoryStore:
         ]
         return tuple(sorted(found, key=lambda doubt: (doubt.received_at, doubt.id)))
 
-    async def heard(self, message_id: str) -> None:
+    async def heard(self, message_id: str, *, heard: bool = True) -> None:
         self._check()
         if entry := self._entries.get(message_id):
-            entry.client_heard = True
+            entry.client_heard = heard
 
     async def erase(self, *, bodies_before: datetime, records_before: datetime) -> int:
         self._check()

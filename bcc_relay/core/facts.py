@@ -50,8 +50,8 @@ class Facts:
     sender: str | None
     authors: frozenset[str]
     """The envelope sender and the mailboxes of From and Sender when each names just one."""
-    from_keys: frozenset[str]
-    """All addresses that From fields show."""
+    author_keys: frozenset[str]
+    """All addresses that From, Sender and their Resent forms show, however they are written."""
     recipients: frozenset[str]
     outsider_recipients: frozenset[str]
     visible: frozenset[str]
@@ -129,7 +129,7 @@ def read(message: Message, envelope: Envelope, organisation: Organisation, *, he
         shown=shown,
         sender=sender,
         authors=authors,
-        from_keys=frozenset().union(*(s.keys for s in shown if s.name == "from")),
+        author_keys=frozenset().union(*(s.keys for s in shown if s.name in _AUTHOR_NAMES)),
         recipients=recipients,
         outsider_recipients=outsiders,
         visible=frozenset().union(*(s.keys for s in shown if s.role in (Role.DESTINATION, Role.RESENT))),
@@ -204,6 +204,9 @@ def _damage_of(header: bytes, fields: tuple[Field, ...], header_bytes: int) -> I
         yield Damage.NOT_A_FIELD
     if _FALSE_LINE_BREAK.search(header):
         yield Damage.CONTROL_CHARACTER
+
+
+_AUTHOR_NAMES = ("from", "sender", "resent-from", "resent-sender")
 
 
 def _first(fields: Iterable[Field], name: str) -> bytes:

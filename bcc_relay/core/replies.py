@@ -8,6 +8,7 @@ from __future__ import annotations
 from bcc_relay.core.model import Reply
 
 MAX_SENTENCE_CHARS = 200
+OK_CODE = 250
 
 TOO_MANY_RECIPIENTS = Reply(452, "4.5.3 Too many recipients in one message, please send to the rest separately")
 TOO_LARGE = Reply(552, "5.3.4 The message is larger than this server accepts")
@@ -93,3 +94,8 @@ def recipient_refused(address: str, reply: Reply) -> Reply:
     """Pass on an upstream's refusal of one recipient with the address named (`partial_refusal: refuse_all`)."""
     text = reply.text.replace("\n", " ")
     return reply if address in text else Reply(reply.code, f"{text} (recipient {address})")
+
+
+# What a delivery report says when the relay itself gave up; no client hears these.
+CONTENT_GONE = Reply(554, "5.3.0 The content of the message was erased before it could be delivered")
+NOT_REWRITABLE = Reply(554, "5.6.0 The message could not be changed safely, so it was not sent")

@@ -85,6 +85,9 @@ class Intake(Protocol):
         Cancelling the caller does not undo or stop what was begun: the message was received.
         """
 
+    async def unheard(self, submission: Submission, reply: Reply) -> None:
+        """Note that the client was gone before it heard `reply`. Never raises but for cancellation."""
+
 
 @dataclass(frozen=True, slots=True)
 class Move:
@@ -187,8 +190,8 @@ class Store(Protocol):
     async def doubts(self, since: datetime) -> tuple[Doubt, ...]:
         """Return messages received after `since` whose client never heard 250."""
 
-    async def heard(self, message_id: str) -> None:
-        """The client of this message has heard 250 after all."""
+    async def heard(self, message_id: str, *, heard: bool = True) -> None:
+        """The client of this message has heard 250 after all, or was gone before it could (`heard=False`)."""
 
     async def erase(self, *, bodies_before: datetime, records_before: datetime) -> int:
         """Drop octets, then whole records, of messages that became final before these times. The audit stays."""

@@ -160,9 +160,9 @@ async def doubts(connection: AsyncConnection, since: datetime) -> tuple[Doubt, .
     return tuple(Doubt(row.id, row.fingerprint, row.received_at) for row in await connection.execute(query))
 
 
-async def heard(connection: AsyncConnection, message_id: str) -> None:
-    """The client of this message has heard 250 after all."""
-    await connection.execute(update(messages).where(messages.c.id == message_id), {"client_heard": True})
+async def heard(connection: AsyncConnection, message_id: str, *, heard: bool) -> None:
+    """Whether the client of this message has heard 250."""
+    await connection.execute(update(messages).where(messages.c.id == message_id), {"client_heard": heard})
 
 
 async def erase_octets(connection: AsyncConnection, before: datetime) -> set[str]:

@@ -132,9 +132,9 @@ class SqlStore:
         async with self._database.read() as connection:
             return await messages.doubts(connection, since)
 
-    async def heard(self, message_id: str) -> None:
-        """The client of this message has heard 250 after all."""
-        await self._database.write(partial(messages.heard, message_id=message_id))
+    async def heard(self, message_id: str, *, heard: bool = True) -> None:
+        """The client of this message has heard 250 after all, or was gone before it could (see the port)."""
+        await self._database.write(partial(messages.heard, message_id=message_id, heard=heard))
 
     async def erase(self, *, bodies_before: datetime, records_before: datetime) -> int:
         """Drop octets, then whole records, of messages that became final before these times; return how many messages.
