@@ -288,7 +288,7 @@ class Settings(Section):
     web: Web = Web()
     metrics: Metrics = Metrics()
     workers: Workers = None
-    """`auto` (None in this tree), or a number of processes. `auto` is 1 with SQLite, all cores with PostgreSQL."""
+    """Number of processes, or `auto`: 1 with SQLite, all cores with PostgreSQL."""
     secret_file: OptionalPath = None
     """File with the master key. Not written: made once beside an SQLite store."""
     log: Log = Log()

@@ -1,0 +1,61 @@
+"""The sample configurations load as they stand, and every name in their comments exists."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from bcc_relay.settings import load
+
+CONFIG = Path(__file__).parents[2] / "config"
+SAMPLES = ("single-office.yaml", "sidecar-postfix.yaml")
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_a_sample_loads_as_it_stands_and_needs_nothing_that_is_not_built(name: str) -> None:
+    loaded = load(CONFIG / name, {}, check_files=False)
+    assert loaded.settings.organisation.domains == ("council.example",)
+    assert loaded.not_built == ()
+
+
+def test_the_office_sample_loads_with_its_files_in_place(tmp_path: Path) -> None:
+    for name in ("fullchain.pem", "privkey.pem", "upstream-password"):
+        (tmp_path / name).write_text("geheim\n")
+    text = (CONFIG / "single-office.yaml").read_text("utf-8").replace("/etc/bcc-relay/tls/", f"{tmp_path}/")
+    (tmp_path / "config.yaml").write_text(text)
+    settings = load(tmp_path / "config.yaml", {}).settings
+    assert [(str(listener.bind), listener.auth) for listener in settings.listeners] == [
+        ("0.0.0.0:587", "required"),
+        ("0.0.0.0:465", "required"),
+        ("127.0.0.1:2525", "none"),
+    ]
+    assert settings.upstream.password.get_secret_value() == "geheim"
+
+
+def test_the_sidecar_hands_mail_back_to_postfix_in_the_clear_on_loopback_only() -> None:
+    settings = load(CONFIG / "sidecar-postfix.yaml", {}).settings
+    assert (settings.upstream.tls, settings.upstream.is_loopback) == ("none", True)
+    assert all(listener.bind.is_loopback for listener in settings.listeners)
+    text = (CONFIG / "sidecar-postfix.yaml").read_text("utf-8")
+    assert f"smtpd_proxy_filter={settings.listeners[0].bind}" in text
+    assert f"{settings.upstream.servers[0]} inet n - n - - smtpd" in text
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_what_a_sample_offers_in_comments_loads_too(name: str, tmp_path: Path) -> None:
+    text = (CONFIG / name).read_text("utf-8")
+    # A commented block takes the place of the empty value above it.
+    offered = re.findall(r"^  # ((?:rules|builtin):.*(?:\n  #   .*)*)$", text, re.MULTILINE)
+    assert len(offered) == 2
+    policy = {}
+    for block in offered:
+        policy.update(yaml.safe_load(block.replace("\n  # ", "\n")))
+    tree = yaml.safe_load(text)
+    tree["policy"].update(policy)
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(tree))
+    loaded = load(tmp_path / "config.yaml", {}, check_files=False)
+    assert len(loaded.settings.policy.rules) == 1
+    assert loaded.settings.policy.builtin.large_circle is None
