@@ -100,6 +100,13 @@ async def test_defect_3_a_surplus_reply_is_never_taken_for_the_answer_to_the_nex
         assert len(server.sessions) == 2
 
 
+async def test_defect_3_a_late_go_ahead_shows_that_the_refusal_was_another_commands() -> None:
+    script = {"DATA": b"550 5.1.1 nope\r\n", "RSET": b"354 go\r\n"}
+    async with running(script) as server, forwarding(server.port) as forwarder:
+        sent = await forwarder.send(dispatch())
+    assert sent.outcomes == (Deferred(replies.CONNECTION_LOST),)
+
+
 async def test_defect_3_a_surplus_reply_at_the_end_costs_the_connection_only() -> None:
     async with running({".": [b"250 ok\r\n250 extra\r\n"]}) as server, forwarding(server.port) as forwarder:
         assert kinds((await forwarder.send(dispatch())).outcomes) == ["Delivered"]

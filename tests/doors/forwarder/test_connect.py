@@ -14,7 +14,7 @@ import trustme
 from bcc_relay.core import replies
 from bcc_relay.core.errors import ConfigurationError
 from bcc_relay.core.events import UpstreamSeen
-from bcc_relay.core.model import Deferred
+from bcc_relay.core.model import Deferred, InDoubt
 from bcc_relay.forwarder import Tls
 from tests.doors.forwarder.made import HASTY_S, Seen, dispatch, forwarding, kinds, whole
 from tests.doors.forwarder.scripted import OFFERS, Do, running
@@ -82,6 +82,30 @@ async def test_mail_goes_encrypted_with_a_certificate_that_verifies(authority, t
     assert len(server.sessions) == 2
     assert probed.is_up
     assert probed.tls_version == "TLSv1.3"
+
+
+@pytest.mark.parametrize("tls", [Tls.STARTTLS, Tls.IMPLICIT])
+async def test_under_tls_too_a_lost_answer_is_in_doubt_and_the_connection_reset(authority, tls) -> None:
+    async with (
+        running({".": [Do.SILENCE]}, tls=authority.good(), implicit=tls is Tls.IMPLICIT) as server,
+        forwarding(server.port, tls=tls, ca_file=authority.ca_file, **hasty(data_end_s=HASTY_S)) as forwarder,
+    ):
+        sent = await forwarder.send(dispatch())
+        async with asyncio.timeout(2):
+            await server.sessions[0].ended.wait()
+        assert sent.outcomes == (InDoubt(replies.NO_ANSWER),)
+        assert kinds((await forwarder.send(dispatch())).outcomes) == ["Delivered"]
+
+
+@pytest.mark.parametrize("tls", [Tls.STARTTLS, Tls.IMPLICIT])
+async def test_under_tls_too_an_octet_too_many_costs_the_connection(authority, tls) -> None:
+    async with (
+        running({".": [b"250 ok\r\n250 more\r\n"]}, tls=authority.good(), implicit=tls is Tls.IMPLICIT) as server,
+        forwarding(server.port, tls=tls, ca_file=authority.ca_file) as forwarder,
+    ):
+        for _ in range(3):
+            assert kinds((await forwarder.send(dispatch())).outcomes) == ["Delivered"]
+        assert len(server.sessions) == 2
 
 
 @pytest.mark.parametrize("which", ["self-signed", "wrong host", "expired"])

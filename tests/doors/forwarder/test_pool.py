@@ -162,6 +162,34 @@ async def test_the_preferred_server_is_used_again_once_its_back_off_is_over() ->
             assert [(e.server, e.up) for e in seen.events] == [(0, False), (1, True), (0, True)]
 
 
+async def test_coming_back_to_the_preferred_server_opens_no_connection_too_many() -> None:
+    now = [0.0]
+    async with running() as preferred, running() as other:
+        await preferred.stop()
+        async with forwarding(preferred.port, other.port, clock=lambda: now[0], connections=1) as forwarder:
+            await forwarder.send(dispatch())
+            await preferred.start(preferred.port)
+            now[0] = 6
+            await forwarder.send(dispatch())
+            assert len(preferred.mails) == 1
+            async with asyncio.timeout(2):
+                await other.sessions[0].ended.wait()
+        assert other.verbs()[-1] == "QUIT"
+
+
+async def test_only_one_message_at_a_time_finds_out_whether_a_server_is_back() -> None:
+    now = [0.0]
+    async with running({"CONNECT": Do.SILENCE}) as silent, running() as other:
+        async with forwarding(silent.port, other.port, clock=lambda: now[0], **hasty(greeting_s=HASTY_S)) as forwarder:
+            await forwarder.send(dispatch())
+            now[0] = 6
+            async with asyncio.TaskGroup() as group:
+                for _ in range(8):
+                    group.create_task(forwarder.send(dispatch()))
+        assert len(silent.sessions) == 2
+        assert len(other.mails) == 9
+
+
 async def test_back_off_doubles_up_to_a_minute_and_a_lone_server_is_tried_all_the_same() -> None:
     now = [0.0]
     seen = Seen()
