@@ -66,6 +66,12 @@ def test_another_key_is_told_from_a_changed_row() -> None:
     assert changed == Broken(1, "the row was changed after it was written")
 
 
+def test_a_changed_row_that_is_alone_on_its_page_is_not_taken_for_another_key() -> None:
+    rows = chain(3)
+    page = [replace(rows[2], event="released")]
+    assert verify(page, KEY, after=head_of(rows[1])) == Broken(3, "the row was changed after it was written")
+
+
 def test_a_row_made_anew_by_someone_without_the_key_is_found() -> None:
     rows = chain(4)
     forged = next_row(head_of(rows[0]), b"guess" * 8, at=AT, event="held", message_id="m1", detail={"recipients": 0})
