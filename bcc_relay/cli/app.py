@@ -1,0 +1,82 @@
+"""The command line as a whole: which commands there are, and how every failure becomes an exit code."""
+
+import contextlib
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from bcc_relay.cli import audit, config, quarantine, queue, users
+from bcc_relay.cli.shell import CommandError, ConfigOption, Exit, JsonOption, Shell, complain, print_json
+from bcc_relay.core.errors import BccRelayError, ConfigurationError, StoreFullError
+
+CLICK_USAGE = 2
+"""What the library exits with after a usage error; sysexits says 64."""
+
+CLICK_ABORTED = 1
+
+app = typer.Typer(
+    name="bcc-relay",
+    help="Outgoing mail relay that keeps recipients from seeing each other's addresses.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.add_typer(config.app, name="config")
+app.add_typer(quarantine.app, name="quarantine")
+app.add_typer(queue.app, name="queue")
+app.add_typer(audit.app, name="audit")
+app.add_typer(users.app, name="users")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"bcc-relay {version('bcc-relay')}")
+        raise typer.Exit
+
+
+@app.callback()
+def everything(
+    context: typer.Context,
+    config_file: ConfigOption = None,
+    as_json: JsonOption = False,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Outgoing mail relay that keeps recipients from seeing each other's addresses."""
+    del version
+    context.obj = Shell(config_file, as_json)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Carry out one command line (without the program's name) and return its exit code."""
+    as_json = "--json" in arguments
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(AttributeError, ValueError):
+            stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    try:
+        app(list(arguments), prog_name="bcc-relay")
+    except SystemExit as ended:
+        code = ended.code if isinstance(ended.code, int) else Exit.OK
+        return {CLICK_USAGE: Exit.USAGE, CLICK_ABORTED: Exit.USAGE}.get(code, code)
+    except CommandError as error:
+        return _failed(error.code, [error.sentence], as_json=as_json)
+    except ConfigurationError as error:
+        return _failed(Exit.CONFIGURATION, error.complaints, as_json=as_json)
+    except StoreFullError as error:
+        return _failed(Exit.TRY_LATER, [f"The store has no room left: {error}"], as_json=as_json)
+    except BccRelayError as error:
+        return _failed(Exit.UNAVAILABLE, [f"Not available now: {error}"], as_json=as_json)
+    return Exit.OK
+
+
+def _failed(code: Exit, sentences: Sequence[str], *, as_json: bool) -> int:
+    if as_json:
+        print_json({"exit_code": int(code), "complaints": list(sentences)})
+    complain(*sentences)
+    return code
