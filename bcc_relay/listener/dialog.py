@@ -39,6 +39,8 @@ _LONGEST_LINE_BYTES = max(_LINE_BYTES.values())
 _ERRORS_ALLOWED = 20
 _CORK_BYTES = 16384
 _LINES_BETWEEN_BREATHS = 64
+_IGNORED_BYTES = 16 * 1024 * 1024
+"""How much a client may go on sending after its dialog is over, so that it gets to read why."""
 
 _NOT_A_LINE = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 _WORD = re.compile(rb"[A-Za-z0-9]{1,20}")
@@ -111,6 +113,7 @@ class Dialog(SMTP):
         self._is_room = True
         self._counted: str | None = None
         self._lingers = False
+        self._ignored_bytes = 0
 
     # --- the connection -----------------------------------------------------------------------------------------------
 
@@ -235,9 +238,13 @@ class Dialog(SMTP):
         self._lingers = lingers
 
     def data_received(self, data: bytes) -> None:
-        """Keep what came for the dialog, until that is over."""
+        """Keep what came for the dialog; throw it away when that is over, up to a measure."""
         if not self._over:
             self.inbox.feed_data(data)
+            return
+        self._ignored_bytes += len(data)
+        if self._ignored_bytes > _IGNORED_BYTES:
+            self.cut()
 
     async def flush(self) -> None:
         """Send all replies; waits while the client does not read. Raises ConnectionError when it is gone."""

@@ -109,6 +109,7 @@ class Listener:
         logging.getLogger("mail.log").setLevel(logging.CRITICAL)
         self._sock = sock
         self._server: asyncio.Server | None = None
+        self._port = options.port
         where = f"listeners ({options.name})"
         self._door = Door(
             options=options,
@@ -129,10 +130,8 @@ class Listener:
 
     @property
     def port(self) -> int:
-        """The port listened on."""
-        assert self._server is not None
-        port: int = self._server.sockets[0].getsockname()[1]
-        return port
+        """The port listened on; before `start` the one asked for."""
+        return self._port
 
     @property
     def open_dialogs(self) -> int:
@@ -160,6 +159,7 @@ class Listener:
             raise ConfigurationError(
                 f"listeners ({options.name}): cannot listen there ({reason}); free the port or choose another bind"
             ) from error
+        self._port = self._server.sockets[0].getsockname()[1]
 
     def _dialog(self) -> Dialog:
         return Dialog(self._door, asyncio.get_running_loop())

@@ -17,6 +17,7 @@ from bcc_relay.relay.ports import Login
 from tests.build import NOW
 
 if TYPE_CHECKING:
+    import socket
     import ssl
     from collections.abc import AsyncIterator, Awaitable, Callable
 
@@ -196,6 +197,7 @@ async def house(
     server_tls: ssl.SSLContext | None = None,
     client_tls: ssl.SSLContext | None = None,
     timeouts: Timeouts | None = None,
+    sock: socket.socket | None = None,
     **options: object,
 ) -> AsyncIterator[House]:
     """A listener on a free port, closed afterwards; keywords are ListenerOptions."""
@@ -221,11 +223,16 @@ async def house(
         connections=connections,
         failed_logins=FailedLogins(lambda: now[0]),
         pause=pause,
+        sock=sock,
     )
     await listener.start()
     home = House(listener, intake, events, connections, client_tls, str(chosen.get("host", "127.0.0.1")), now, pauses)
     try:
         yield home
+    except BaseException:
+        for task in listener._door.submissions:
+            task.cancel()  # else closing would wait for them, and hide the test's own failure
+        raise
     finally:
         for client in home.clients:
             await client.close()

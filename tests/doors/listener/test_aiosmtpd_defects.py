@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+import ssl
 import tracemalloc
-from typing import TYPE_CHECKING
 
 import pytest
 from aiosmtpd.smtp import SMTP
@@ -16,9 +16,6 @@ from bcc_relay.core.model import Reply, Submission
 from bcc_relay.listener.limits import Connections
 from bcc_relay.listener.options import Timeouts
 from tests.doors.listener.script import BAD_LOGIN, GOOD_LOGIN, Client, Taker, house, plain
-
-if TYPE_CHECKING:
-    import ssl
 
 MESSAGE = b"Subject: Term dates\r\n\r\nHello\r\n"
 
@@ -108,7 +105,7 @@ async def test_defect_02_data_without_a_line_end_takes_no_memory_above_the_limit
             assert tracemalloc.get_traced_memory()[1] < 6_000_000
         finally:
             tracemalloc.stop()
-        assert (await client.ends()).startswith(b"552 5.3.4") or True
+        await home.until(lambda: home.connections.open == 0)
         assert home.intake.taken == []
         assert [event.reason for event in home.of(SmtpRefused)] == ["size"]
 
@@ -179,7 +176,7 @@ async def test_a_command_line_without_end_takes_no_memory() -> None:
 
 
 async def test_defect_05_long_tokens_are_taken_inline_and_as_continuation() -> None:
-    secret = "s" * 8900
+    secret = "s" * 9100
     seen: list[str] = []
 
     async def long_password(name: str, password: str) -> None:
@@ -365,17 +362,63 @@ async def test_defect_10_over_tls_too_the_answer_comes_after_the_clients_close_n
         return Reply(250, "2.0.0 Taken")
 
     async with house(intake=Taker(answers=answers), tls="implicit", **tls) as home:
-        client = await home.connect(tls=True)
-        await client.greet()
-        await client.envelope()
-        await client.say("DATA", "354")
-        await client.send(MESSAGE + b".\r\n")
+        client = TlsByHand(tls["client_tls"], await home.connect())
+        await client.handshake()
+        for line in (b"EHLO c.example", b"MAIL FROM:<clerk@council.example>", b"RCPT TO:<a@mail.example>", b"DATA"):
+            await client.read_until(b"\r\n")
+            await client.write(line + b"\r\n")
+        await client.read_until(b"354")
+        await client.write(MESSAGE + b".\r\n")
         await home.intake.arrived.wait()
-        await client.close()
+        await client.close_notify()
         may_answer.set()
+        await client.read_until(b"250 2.0.0 Taken\r\n")
+
+
+class TlsByHand:
+    """A TLS client that can close its side and go on reading, which asyncio's cannot."""
+
+    def __init__(self, context: ssl.SSLContext, raw: Client) -> None:
+        self.raw = raw
+        self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self.tls = context.wrap_bio(self.incoming, self.outgoing, server_hostname="localhost")
+        self.heard = b""
+
+    async def _exchange(self) -> None:
+        if self.outgoing.pending:
+            await self.raw.send(self.outgoing.read())
         async with asyncio.timeout(5):
-            await home.intake.finished.wait()
-        await home.until(lambda: home.listener.open_dialogs == 0)
+            octets = await self.raw.reader.read(65536)
+        assert octets, "the connection ended"
+        self.incoming.write(octets)
+
+    async def handshake(self) -> None:
+        while True:
+            try:
+                self.tls.do_handshake()
+            except ssl.SSLWantReadError:
+                await self._exchange()
+            else:
+                await self.raw.send(self.outgoing.read())
+                return
+
+    async def write(self, octets: bytes) -> None:
+        self.tls.write(octets)
+        await self.raw.send(self.outgoing.read())
+
+    async def close_notify(self) -> None:
+        with pytest.raises(ssl.SSLWantReadError):
+            self.tls.unwrap()
+        await self.raw.send(self.outgoing.read())
+        self.raw.writer.write_eof()
+
+    async def read_until(self, end: bytes) -> None:
+        while end not in self.heard:
+            try:
+                self.heard += self.tls.read(65536)
+            except ssl.SSLWantReadError:
+                await self._exchange()
+        self.heard = b""
 
 
 async def test_an_unfinished_message_is_dropped_when_the_client_goes_away() -> None:
