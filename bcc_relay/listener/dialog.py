@@ -435,11 +435,14 @@ class Dialog(SMTP):
             room[:size] = handshake[:size]
             tls.buffer_updated(size)
             handshake = handshake[size:]
-        with contextlib.suppress(OSError):  # ssl.SSLError and a lost connection alike
+        try:
             await waiter
-        if not self.secure:
-            # asyncio does not report the loss of a connection that never finished its handshake.
-            self.connection_lost(None)
+        except OSError:  # ssl.SSLError and a lost connection alike
+            pass
+        finally:
+            if not self.secure:
+                # asyncio does not report the loss of a connection that never finished its handshake.
+                self.connection_lost(None)
         return self.secure
 
     def _hang_up(self) -> None:

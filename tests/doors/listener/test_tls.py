@@ -134,6 +134,14 @@ async def test_tls_below_1_2_is_not_spoken(tls: Tls) -> None:
             pass
 
 
+async def test_closing_does_not_wait_for_a_handshake(tls: Tls) -> None:
+    async with house(tls="implicit", **tls) as home:
+        await home.connect()
+        await home.until(lambda: home.listener.open_dialogs == 1)
+        await home.listener.close()
+        assert home.connections.open == 0
+
+
 async def test_a_balancer_speaks_before_the_handshake(tls: Tls) -> None:
     header = b"PROXY TCP4 192.0.2.7 198.51.100.1 1000 465\r\n"
     async with house(tls="implicit", proxy_protocol=("127.0.0.0/8",), networks=("192.0.2.0/24",), **tls) as home:
