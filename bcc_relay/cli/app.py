@@ -39,6 +39,15 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
+@app.command()
+def serve(context: typer.Context, config: ConfigOption = None) -> None:
+    """Run the relay until SIGTERM; SIGHUP reads the settings again."""
+    from bcc_relay.cli import serve as serving
+
+    shell = Shell.of(context, config, as_json=False)
+    serving.run(shell.load(), shell.config)
+
+
 @app.callback()
 def everything(
     context: typer.Context,

@@ -37,6 +37,8 @@ MAX_RECEIVED = 50
 """RFC 5321 6.3: so many Received fields mean a loop."""
 LARGE_HEADER_BYTES = 32768
 """A larger header is judged in a thread, so that other mail does not wait for it."""
+COULD_NOT_DECIDE = "could-not-decide"
+"""Stands for the rule when judging failed in a way nobody foresaw."""
 NOTICE_WINDOW = timedelta(minutes=10)
 """The parts of one message that a client split by recipients make one notice."""
 
@@ -215,7 +217,7 @@ class Intake:
         return await self._store_held(submission, judged.judgement, judged.facts.subject, notices)
 
     async def _hold_unjudged(self, submission: Submission) -> Reply:
-        judgement = Judgement("hold", "could-not-decide", "This message could not be read with certainty.")
+        judgement = Judgement("hold", COULD_NOT_DECIDE, "This message could not be read with certainty.")
         case = Case(
             id=submission.id,
             subject="",

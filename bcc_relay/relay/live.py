@@ -23,6 +23,7 @@ from bcc_relay.core.model import (
     NewRecord,
     OutcomeName,
     Refused,
+    Reply,
     State,
 )
 from bcc_relay.core.report import Kind
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
 
     from bcc_relay.core.judge import Judged
-    from bcc_relay.core.model import Dispatch, Outcome, Recipient, Reply, Sent, Submission
+    from bcc_relay.core.model import Dispatch, Outcome, Recipient, Sent, Submission
     from bcc_relay.relay.delivery import Delivery
     from bcc_relay.relay.options import Current, RelayOptions
     from bcc_relay.relay.ports import Clock, NewId, Observe, Store, Upstream
@@ -41,6 +42,9 @@ if TYPE_CHECKING:
     from bcc_relay.relay.resubmissions import Resubmissions
 
     Spawn = Callable[[Coroutine[object, object, Sent | None]], asyncio.Task[Sent | None]]
+
+
+CLOSING = 421
 
 
 class Live:
@@ -91,7 +95,9 @@ class Live:
             return await self._late(submission, judged, sending, notices, options)
         sent = sending.result()
         assert sent is not None
-        return await self._settled(submission, judged, sent, notices, options, refuse_all=refuse_all)
+        reply = await self._settled(submission, judged, sent, notices, options, refuse_all=refuse_all)
+        # 421 speaks of the upstream's connection; to the client it would mean that ours closes (RFC 5321 3.8).
+        return Reply(451, reply.text) if reply.code == CLOSING else reply
 
     async def _settled(
         self,
