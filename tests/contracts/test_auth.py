@@ -32,7 +32,7 @@ class CountingHasher(PasswordHasher):
         super().__init__(time_cost=1, memory_cost=8, parallelism=1)
         self.hashes: list[str] = []
 
-    def verify(self, hash: str | bytes, password: str | bytes) -> bool:  # noqa: A002
+    def verify(self, hash: str | bytes, password: str | bytes) -> bool:
         self.hashes.append(str(hash))
         return super().verify(hash, password)
 
@@ -155,7 +155,7 @@ async def test_verifying_leaves_the_event_loop_free(path: Path) -> None:
     seen: list[int] = []
 
     class Slow(PasswordHasher):
-        def verify(self, hash: str | bytes, password: str | bytes) -> bool:  # noqa: A002
+        def verify(self, hash: str | bytes, password: str | bytes) -> bool:
             seen.append(threading.get_ident())
             return super().verify(hash, password)
 
