@@ -49,39 +49,42 @@ class Connections:
 class FailedLogins:
     """Remembers failed logins, so that guessing is slow; one value is shared by all listeners of a process.
 
-    A client that logged in to an account before is not shut out of it by the failures of others: else anybody could
-    lock out anybody.
+    An account is paused after too many failures, a client after failures on too many accounts. Two things must not
+    happen. Nobody may lock others out of their account: a client that has logged in to it before is judged by its own
+    failures alone. And one forgotten password in a telephone may not lock out the office whose address it shares: for
+    the client, an account counts once.
     """
 
     def __init__(self, monotonic: Callable[[], float], limits: LoginLimits | None = None) -> None:
         """`monotonic` gives seconds that only grow."""
         self._monotonic = monotonic
         self._limits = limits or LoginLimits()
-        self._by_client: dict[str, deque[float]] = {}
-        self._by_account: dict[str, deque[float]] = {}
+        # Keyed by account and, for a client that has logged in to it before, that client.
+        self._failures: dict[tuple[str, str], deque[float]] = {}
+        # Accounts with the time of their last failure, by client.
+        self._tried: dict[str, dict[str, float]] = {}
         self._friends: dict[tuple[str, str], None] = {}
 
     def refuse_client(self, client: str) -> Reply | None:
-        """Return the reply for a client that failed too often, before it names an account."""
-        too_often = self._count(self._by_client, client) >= self._limits.client_failures
-        return replies.TOO_MANY_FAILED_LOGINS if too_often else None
+        """Return the reply for a client that failed on too many accounts, before it names another."""
+        too_many = self._accounts_tried(client) >= self._limits.client_accounts
+        return replies.TOO_MANY_FAILED_LOGINS if too_many else None
 
     def refuse_account(self, client: str, account: str) -> Reply | None:
         """Return the reply for an account on which there were too many failures."""
-        if (client, account.casefold()) in self._friends:
-            return None
-        too_often = self._count(self._by_account, account.casefold()) >= self._limits.account_failures
+        too_often = self._failures_of(self._key(client, account)) >= self._limits.account_failures
         return replies.ACCOUNT_PAUSED if too_often else None
 
     def failed(self, client: str, account: str) -> float:
         """Note a failed login; return after how many seconds it may be answered."""
+        if len(self._failures) > _PRUNE_ABOVE or len(self._tried) > _PRUNE_ABOVE:
+            self._prune()
         now = self._monotonic()
-        for window, key in ((self._by_client, client), (self._by_account, account.casefold())):
-            if len(window) > _PRUNE_ABOVE:
-                self._prune(window)
-            window.setdefault(key, deque()).append(now)
-        failures = self._count(self._by_client, client)
-        return min(self._limits.delay_s * 2.0 ** (failures - 1), self._limits.longest_delay_s)
+        key = self._key(client, account)
+        self._failures.setdefault(key, deque()).append(now)
+        self._tried.setdefault(client, {})[account.casefold()] = now
+        steps = max(self._failures_of(key), self._accounts_tried(client)) - 1
+        return min(self._limits.delay_s * 2.0**steps, self._limits.longest_delay_s)
 
     def succeeded(self, client: str, account: str) -> None:
         """Note a login that went well."""
@@ -89,17 +92,34 @@ class FailedLogins:
             self._friends.pop(next(iter(self._friends)))
         self._friends[client, account.casefold()] = None
 
-    def _count(self, window: dict[str, deque[float]], key: str) -> int:
-        times = window.get(key)
+    def _key(self, client: str, account: str) -> tuple[str, str]:
+        is_friend = (client, account.casefold()) in self._friends
+        return account.casefold(), client if is_friend else ""
+
+    def _failures_of(self, key: tuple[str, str]) -> int:
+        times = self._failures.get(key)
         if times is None:
             return 0
         oldest = self._monotonic() - self._limits.window_s
         while times and times[0] <= oldest:
             times.popleft()
         if not times:
-            del window[key]
+            del self._failures[key]
         return len(times)
 
-    def _prune(self, window: dict[str, deque[float]]) -> None:
-        for key in tuple(window):
-            self._count(window, key)
+    def _accounts_tried(self, client: str) -> int:
+        tried = self._tried.get(client)
+        if tried is None:
+            return 0
+        oldest = self._monotonic() - self._limits.window_s
+        for account in [account for account, at in tried.items() if at <= oldest]:
+            del tried[account]
+        if not tried:
+            del self._tried[client]
+        return len(tried)
+
+    def _prune(self) -> None:
+        for key in tuple(self._failures):
+            self._failures_of(key)
+        for client in tuple(self._tried):
+            self._accounts_tried(client)

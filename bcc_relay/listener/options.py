@@ -36,13 +36,13 @@ class Timeouts:
 
 @dataclass(frozen=True, slots=True)
 class LoginLimits:
-    """How many failed logins a client and an account have within the window before they must wait."""
+    """How many failures within the window an account may have, and on how many accounts a client may fail."""
 
     window_s: float = 600.0
-    client_failures: int = 10
+    client_accounts: int = 10
     account_failures: int = 5
     delay_s: float = 1.0
-    """Before the answer to the first failure; doubled with each further one of the same client."""
+    """Before the answer to the first failure; doubled with each further one."""
     longest_delay_s: float = 8.0
 
 
@@ -67,8 +67,11 @@ class ListenerOptions:
     timeouts: Timeouts = field(default_factory=Timeouts)
 
 
-def check(options: ListenerOptions, *, authenticates: bool, ssl_context: ssl.SSLContext | None) -> None:
-    """Raise ConfigurationError with every complaint about this listener, each naming key and remedy."""
+def check(options: ListenerOptions, *, bound_to: str, authenticates: bool, ssl_context: ssl.SSLContext | None) -> None:
+    """Raise ConfigurationError with every complaint about this listener, each naming key and remedy.
+
+    `bound_to` is the address that is listened on: `host`, or that of a socket that was bound before.
+    """
     where = f"listeners ({options.name})"
     complaints = [
         f"{where}: {complaint}"
@@ -86,7 +89,7 @@ def check(options: ListenerOptions, *, authenticates: bool, ssl_context: ssl.SSL
                 f"auth: {options.auth} needs accounts; set auth.backend, or auth: none",
             ),
             (
-                options.tls == "none" and options.auth != "none" and not _is_loopback(options.host),
+                options.tls == "none" and options.auth != "none" and not _is_loopback(bound_to),
                 f"auth: {options.auth} without TLS shows passwords to the network; set tls, or bind to 127.0.0.1",
             ),
             (

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from bcc_relay.core.model import Reply
 
-_ENHANCED = re.compile(r"[245]\.\d{1,3}\.\d{1,3}(?= |$)")
+_ENHANCED = {kind: re.compile(rf"{kind}\.\d{{1,3}}\.\d{{1,3}}(?= |$)") for kind in (2, 4, 5)}
+"""RFC 2034 4: the class of the enhanced code is that of the reply."""
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _LONGEST_LINE = 510
 """RFC 5321 4.5.3.1.5: 512 octets with CRLF."""
@@ -24,12 +25,12 @@ def reply_octets(reply: Reply, *, utf8: bool = False) -> bytes:
     beyond ASCII stays with `utf8` (RFC 6531 3.7.4.2) and loses its accents without.
     """
     lines = reply.text.split("\n")
-    code = _ENHANCED.match(lines[0])
+    enhanced = _ENHANCED.get(reply.code // 100)
+    code = enhanced.match(lines[0]) if enhanced else None
     status = code[0] if code else f"{reply.code // 100}.0.0"
-    coded = reply.code // 100 in (2, 4, 5)
     wire = b""
     for number, line in enumerate(lines, 1):
-        text = line if not coded or _ENHANCED.match(line) else f"{status} {line}"
+        text = line if enhanced is None or enhanced.match(line) else f"{status} {line}"
         sign = " " if number == len(lines) else "-"
         whole = f"{reply.code}{sign}{_UNPRINTABLE.sub(' ', text)}"
         wire += _encoded(whole, utf8=utf8)[:_LONGEST_LINE] + b"\r\n"

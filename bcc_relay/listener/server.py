@@ -104,7 +104,8 @@ class Listener:
         `connections` and `failed_logins` are shared by all listeners of a process; `pause` waits that many seconds
         before a failed login is answered.
         """
-        check(options, authenticates=authenticate is not None, ssl_context=ssl_context)
+        self._bound_to = options.host if sock is None else str(sock.getsockname()[0])
+        check(options, bound_to=self._bound_to, authenticates=authenticate is not None, ssl_context=ssl_context)
         # aiosmtpd writes addresses and whole messages into its own log.
         logging.getLogger("mail.log").setLevel(logging.CRITICAL)
         self._sock = sock
@@ -140,7 +141,8 @@ class Listener:
 
     def use_certificate(self, ssl_context: ssl.SSLContext) -> None:
         """Use another certificate for connections from now on. Raises ConfigurationError."""
-        check(self._door.options, authenticates=self._door.authenticate is not None, ssl_context=ssl_context)
+        authenticates = self._door.authenticate is not None
+        check(self._door.options, bound_to=self._bound_to, authenticates=authenticates, ssl_context=ssl_context)
         self._door.ssl_context = ssl_context
 
     async def start(self) -> None:

@@ -151,28 +151,43 @@ def test_nobody_is_locked_out_of_an_account_by_others() -> None:
     assert failures.refuse_account("10.0.0.2", "clerk") is not None
 
 
-def test_a_friend_who_guesses_is_stopped_like_anybody() -> None:
+def test_a_client_that_logged_in_before_is_stopped_by_its_own_failures_and_stops_nobody_else() -> None:
     failures = FailedLogins(lambda: 0.0)
     failures.succeeded("10.0.0.1", "clerk")
-    for _ in range(10):
+    for _ in range(5):
         failures.failed("10.0.0.1", "clerk")
-    assert failures.refuse_client("10.0.0.1") is not None
+    assert failures.refuse_account("10.0.0.1", "clerk") is not None
+    assert failures.refuse_account("10.0.0.2", "clerk") is None
+
+
+def test_one_wrong_password_in_an_office_does_not_lock_out_the_office() -> None:
+    failures = FailedLogins(lambda: 0.0)
+    for _ in range(500):
+        failures.failed("198.51.100.1", "telephone")
+    assert failures.refuse_client("198.51.100.1") is None
+    assert failures.refuse_account("198.51.100.1", "clerk") is None
+    assert failures.refuse_account("198.51.100.1", "telephone") is not None
 
 
 def test_failures_leave_the_window_one_by_one() -> None:
     now = [0.0]
-    failures = FailedLogins(lambda: now[0], LoginLimits(window_s=10.0, client_failures=2))
-    failures.failed("c", "a")
-    now[0] = 5.0
-    failures.failed("c", "a")
+    failures = FailedLogins(lambda: now[0], LoginLimits(window_s=10.0, client_accounts=2, account_failures=2))
+    for account in ("a", "b"):
+        failures.failed("c", account)
+        failures.failed("d", "same")
+        now[0] += 5.0
+    now[0] = 9.9
     assert failures.refuse_client("c") is not None
+    assert failures.refuse_account("d", "same") is not None
     now[0] = 10.0
     assert failures.refuse_client("c") is None
+    assert failures.refuse_account("d", "same") is None
 
 
 def test_the_delay_grows_and_has_an_end() -> None:
     failures = FailedLogins(lambda: 0.0)
     assert [failures.failed("c", "a") for _ in range(6)] == [1.0, 2.0, 4.0, 8.0, 8.0, 8.0]
+    assert [failures.failed("d", f"a{n}") for n in range(4)] == [1.0, 2.0, 4.0, 8.0]
 
 
 def test_memory_of_failures_is_bounded() -> None:
@@ -183,5 +198,5 @@ def test_memory_of_failures_is_bounded() -> None:
         failures.succeeded(f"client{number}", f"account{number}")
     now[0] = 601.0
     failures.failed("last", "last")
-    assert len(failures._by_client) == len(failures._by_account) == 1
+    assert len(failures._failures) == len(failures._tried) == 1
     assert len(failures._friends) <= 10_001

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import smtplib
+import socket
 import ssl
 
 import pytest
@@ -215,6 +216,14 @@ async def test_a_listener_that_would_be_unsafe_is_not_built(options: dict[str, o
     complaint = "; ".join(caught.value.complaints)
     assert words in complaint
     assert "listeners (127.0.0.1:0)" in complaint
+
+
+async def test_a_bound_socket_is_judged_by_its_own_address() -> None:
+    with socket.socket() as bound:
+        bound.bind(("0.0.0.0", 0))
+        with pytest.raises(ConfigurationError, match="without TLS"):
+            async with house(auth="required", sock=bound):
+                pass
 
 
 async def test_logging_in_without_tls_is_possible_on_loopback_alone() -> None:
