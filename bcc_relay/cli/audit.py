@@ -4,12 +4,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bcc_relay.cli.shell import CommandError, ConfigOption, Exit, JsonOption, Shell
+from bcc_relay.cli.shell import CommandError, ConfigOption, Exit, JsonOption, Shell, progress
 from bcc_relay.cli.stored import with_store
 
 if TYPE_CHECKING:
     from bcc_relay.core.audit import Broken, Head
-    from bcc_relay.settings import Settings
     from bcc_relay.store.sql import SqlStore
 
 AT_ONCE = 5000
@@ -37,7 +36,7 @@ def verify(
     shell = Shell.of(context, config, as_json)
     exported = _head(head)
 
-    async def work(store: "SqlStore", _: "Settings") -> "tuple[Broken | None, Head]":
+    async def work(store: "SqlStore") -> "tuple[Broken | None, Head]":
         return await _verified(store, exported)
 
     broken, reached = with_store(shell, work)
@@ -54,12 +53,14 @@ async def _verified(store: "SqlStore", exported: "Head | None") -> "tuple[Broken
     from bcc_relay.core import audit
 
     reached = audit.START
-    while rows := await store.audit_rows(after=reached.seq, limit=AT_ONCE):
-        inside = exported if exported and exported.seq <= rows[-1].seq else None
-        broken = audit.verify(rows, store.keys.audit, after=reached, exported=inside)
-        if broken is not None:
-            return broken, reached
-        reached = audit.head_of(rows[-1])
+    with progress("Checking", None) as advance:
+        while rows := await store.audit_rows(after=reached.seq, limit=AT_ONCE):
+            inside = exported if exported and exported.seq <= rows[-1].seq else None
+            broken = audit.verify(rows, store.keys.audit, after=reached, exported=inside)
+            if broken is not None:
+                return broken, reached
+            reached = audit.head_of(rows[-1])
+            advance(len(rows))
     return audit.verify((), store.keys.audit, after=reached, exported=exported), reached
 
 

@@ -3,18 +3,20 @@
 import os
 import sys
 from contextlib import suppress
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bcc_relay.cli import records
-from bcc_relay.cli.shell import CommandError, ConfigOption, Exit, JsonOption, Shell
-from bcc_relay.cli.stored import MOST, IdArgument, existing, with_store
+from bcc_relay.cli.shell import CommandError, ConfigOption, Exit, JsonOption, Shell, person
+from bcc_relay.cli.stored import MOST, IdArgument, existing, settled, with_review, with_store
 
 if TYPE_CHECKING:
-    from bcc_relay.core.model import Message, Record
-    from bcc_relay.settings import Settings
+    from bcc_relay.core.model import Form, Message, Record
+    from bcc_relay.relay.ports import Store
+    from bcc_relay.relay.review import Result, Review
     from bcc_relay.store.sql import SqlStore
 
 app = typer.Typer(help="Held mail: look at it and decide.", no_args_is_help=True)
@@ -35,7 +37,7 @@ def list_(
     shell = Shell.of(context, config, as_json)
     states = tuple(State) if everything else (State.HELD,)
 
-    async def work(store: "SqlStore", _: "Settings") -> "list[Record]":
+    async def work(store: "SqlStore") -> "list[Record]":
         return [record for record in await store.find(states, limit=MOST) if record.held]
 
     found = with_store(shell, work)
@@ -53,11 +55,73 @@ def show(
 def show_message(shell: Shell, message_id: str) -> None:
     """Print everything known about one stored message, held or queued."""
 
-    async def work(store: "SqlStore", _: "Settings") -> "Record":
+    async def work(store: "SqlStore") -> "Record":
         return await existing(store, message_id)
 
     record = with_store(shell, work)
     shell.answer(records.details(record), lambda: records.print_details(record))
+
+
+class As(StrEnum):
+    """Ways to release a message."""
+
+    BCC = "bcc"
+    AS_IS = "as-is"
+    INDIVIDUAL = "individual"
+
+
+def _form(way: As) -> "Form | None":
+    """Return the form a message leaves in; None is the configured one, in which nobody sees the others."""
+    from bcc_relay.core.model import Form
+
+    return {As.BCC: None, As.AS_IS: Form.AS_IS, As.INDIVIDUAL: Form.INDIVIDUAL}[way]
+
+
+@app.command()
+def release(
+    context: typer.Context,
+    message_id: IdArgument,
+    way: Annotated[
+        As,
+        typer.Option(
+            "--as",
+            help="bcc: nobody sees the others; individual: a copy for each recipient; as-is: as it was written, which "
+            "needs a reason and a second person.",
+        ),
+    ],
+    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; kept with the decision.")] = "",
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Let a held message go."""
+    shell = Shell.of(context, config, as_json)
+
+    async def work(review: "Review", _: "Store") -> "Result":
+        return await review.release(message_id, _form(way), person=person(), reason=reason)
+
+    record = settled(with_review(shell, work), message_id)
+    form = record.form.value.replace("_", " ")
+    count = len(record.recipients)
+    what = f"Released {record.id}: it goes to {count} {'recipient' if count == 1 else 'recipients'}, form {form}."
+    shell.answer(records.details(record), lambda: print(what))
+
+
+@app.command()
+def discard(
+    context: typer.Context,
+    message_id: IdArgument,
+    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; the sender is told.")] = "",
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Drop a held message; its sender is told."""
+    shell = Shell.of(context, config, as_json)
+
+    async def work(review: "Review", _: "Store") -> "Result":
+        return await review.discard(message_id, person=person(), reason=reason)
+
+    record = settled(with_review(shell, work), message_id)
+    shell.answer(records.details(record), lambda: print(f"Discarded {record.id}: nobody receives it."))
 
 
 @app.command()
@@ -79,7 +143,7 @@ def export(
         what = "A stranger's message must not reach the terminal as it is; redirect it, or add -o FILE"
         raise CommandError(Exit.USAGE, what)
 
-    async def work(store: "SqlStore", _: "Settings") -> "tuple[Record, Message | None]":
+    async def work(store: "SqlStore") -> "tuple[Record, Message | None]":
         return await existing(store, message_id), await store.message(message_id)
 
     record, message = with_store(shell, work)

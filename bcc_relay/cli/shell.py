@@ -4,7 +4,9 @@ import json
 import os
 import pwd
 import sys
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
@@ -14,6 +16,9 @@ import typer
 
 if TYPE_CHECKING:
     from bcc_relay.settings import Loaded
+
+PATIENCE_S = 2.0
+"""How long a command may take before it shows how far it is."""
 
 FIRST_PERSONAL_UID = 1000
 """Below stand root and the system's accounts, which people reach through sudo."""
@@ -109,6 +114,34 @@ def console() -> Any:
 
     is_terminal = sys.stdout.isatty()
     return Console(file=sys.stdout, width=None if is_terminal else 200, highlight=False, emoji=False, markup=False)
+
+
+@contextmanager
+def progress(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
+    """Give a function that is told how many more are done; on a terminal a bar shows it after two seconds.
+
+    The bar stands on standard error and is gone afterwards. `total` is None when nobody knows.
+    """
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    bar = Progress(console=Console(stderr=True), transient=True)
+    task = bar.add_task(what, total=total)
+    begun = time.monotonic()
+
+    def advance(count: int) -> None:
+        bar.advance(task, count)
+        if not bar.live.is_started and time.monotonic() - begun > PATIENCE_S:
+            bar.start()
+
+    try:
+        yield advance
+    finally:
+        if bar.live.is_started:
+            bar.stop()
 
 
 def complain(*sentences: str) -> None:

@@ -8,10 +8,12 @@ import typer
 from bcc_relay.cli.shell import CommandError, Exit, Shell
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Coroutine
 
+    from bcc_relay.core.events import Event
     from bcc_relay.core.model import Record
     from bcc_relay.relay.ports import Store
+    from bcc_relay.relay.review import Result, Review
     from bcc_relay.settings import Settings
     from bcc_relay.store.sql import SqlStore
 
@@ -23,15 +25,50 @@ MOST = 100_000
 """Most messages that a list shows."""
 
 
-def with_store(shell: Shell, work: "Callable[[SqlStore, Settings], Awaitable[T]]") -> T:
-    """Open the store that is configured, do `work` with it, close it, return the result.
+def with_store(shell: Shell, work: "Callable[[SqlStore], Awaitable[T]]") -> T:
+    """Open the store that is configured, do `work` with it, close it, return the result."""
+    from bcc_relay.wiring import open_store
+
+    settings = _settings(shell)
+
+    async def run() -> T:
+        async with open_store(settings) as store:
+            return await work(store)
+
+    return _finish(run())
+
+
+def with_review(shell: Shell, work: "Callable[[Review, Store], Awaitable[T]]") -> T:
+    """As `with_store`, with the powers of a reviewer over it."""
+    from bcc_relay.wiring import open_store, review_of
+
+    settings = _settings(shell)
+
+    async def run() -> T:
+        async with open_store(settings) as store:
+            return await work(review_of(settings, store, _unobserved), store)
+
+    return _finish(run())
+
+
+def _unobserved(event: "Event") -> None:
+    """Take no note: whoever gave the command sees its outcome."""
+    del event
+
+
+def _finish(work: "Coroutine[None, None, T]") -> T:
+    import asyncio
+
+    with suppress(KeyboardInterrupt):
+        return asyncio.run(work)
+    raise CommandError(Exit.TRY_LATER, "Interrupted; give the command again")
+
+
+def _settings(shell: Shell) -> "Settings":
+    """Return the settings, when there is a store by them.
 
     A store that does not exist yet is not made: it would belong to whoever gives the command, not to the relay.
     """
-    import asyncio
-
-    from bcc_relay.wiring import open_store
-
     loaded = shell.load(check_files=False)
     loaded.refuse_unsafe()
     settings = loaded.settings
@@ -44,19 +81,32 @@ def with_store(shell: Shell, work: "Callable[[SqlStore, Settings], Awaitable[T]]
         raise CommandError(Exit.UNAVAILABLE, what) from None
     except PermissionError:
         raise CommandError(Exit.NOT_ALLOWED, f"You may not read {path}; give the command with sudo") from None
-
-    async def run() -> T:
-        async with open_store(settings) as store:
-            return await work(store, settings)
-
-    with suppress(KeyboardInterrupt):
-        return asyncio.run(run())
-    raise CommandError(Exit.TRY_LATER, "Interrupted; give the command again")
+    return settings
 
 
 async def existing(store: "Store", message_id: str) -> "Record":
     """Return the record of that number. Raises CommandError when there is none."""
     record = await store.get(message_id)
     if record is None:
-        raise CommandError(Exit.DATA, f"There is no message {message_id!r}; `list` shows the numbers there are")
+        raise _unknown(message_id)
     return record
+
+
+def _unknown(message_id: str) -> CommandError:
+    return CommandError(Exit.DATA, f"There is no message {message_id!r}; `list` shows the numbers there are")
+
+
+def settled(result: "Result", message_id: str) -> "Record":
+    """Return the message as it is after a decision. Raises CommandError when the decision was not carried out."""
+    from bcc_relay.relay.review import Done, NeedsSecondPerson, NotFound, Refused
+
+    match result:
+        case Done(record):
+            return record
+        case NotFound():
+            raise _unknown(message_id)
+        case Refused(why):
+            raise CommandError(Exit.DATA, why)
+        case NeedsSecondPerson(asked_by):
+            what = f"Noted for {asked_by}; it goes when a second person gives the same command"
+            raise CommandError(Exit.TRY_LATER, what)

@@ -60,6 +60,12 @@ TABLE = (
         unsafe=True,
     ),
     _Entry(
+        "quarantine.second_person_for",
+        lambda settings, _: bool(set(settings.quarantine.second_person_for) - {"release_as_is"}),
+        "is not built yet except for release_as_is; write [release_as_is] or []",
+        unsafe=True,
+    ),
+    _Entry(
         "store.url",
         lambda settings, _: settings.store.sqlite_path is None,
         "is not built yet for PostgreSQL; write sqlite:///var/lib/bcc-relay/relay.db",

@@ -20,6 +20,7 @@ CASES = [
     ({"auth": {"backend": "upstream"}}, "auth.backend", True),
     ({"upstream": {**USEFUL["upstream"], "username": "u", "oauth": {"client": "x"}}}, "upstream.oauth", True),
     ({"quarantine": {"key_file": "key"}}, "quarantine.key_file", True),
+    ({"quarantine": {"second_person_for": ["release_as_is", "discard"]}}, "quarantine.second_person_for", True),
     ({"store": {"url": "postgresql://db/relay"}}, "store.url", True),
     ({"workers": 4}, "workers", False),
     ({"web": {"public_url": "https://relay.council.example"}}, "web", False),
@@ -76,6 +77,7 @@ def test_nothing_is_named_when_nothing_of_it_was_written(tmp_path: Path) -> None
             "rules": [{"name": "clinic", "when": {"channel": "to"}, "then": "hold"}],
         },
         "workers": 1,
+        "quarantine": {"second_person_for": []},
         "notices": {"digest": "08:00", "language": "en"},
     }
     assert loaded(tmp_path, written).not_built == ()
