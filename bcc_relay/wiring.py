@@ -209,6 +209,7 @@ class Relay:
         self._stack = AsyncExitStack()
         self._listeners: list[Listener] = []
         self._draining = False
+        self._tasks: list[asyncio.Task[None]] = []
 
     @property
     def ports(self) -> dict[str, int]:
@@ -226,6 +227,8 @@ class Relay:
         try:
             await self._start()
         except BaseException:
+            for task in self._tasks:
+                task.cancel()  # they never end by themselves, and their group waits for them
             await self._stack.aclose()
             raise
         return self
