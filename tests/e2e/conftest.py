@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -67,24 +68,36 @@ def _running_postfix(certificate: Path | None = None) -> Iterator[Postfix]:
             peer.stop()
 
 
+@pytest.fixture(scope="session")
+def users_file(tmp_path_factory: pytest.TempPathFactory, certificates: Certificates) -> Path:
+    """A users file with USER in it, made by `bcc-relay users add`."""
+    maker = Relay(tmp_path_factory.mktemp("users") / "relay", 25, certificates)
+    maker.add_user()
+    return maker.users_file
+
+
 @pytest.fixture
-def new_relay(tmp_path: Path, certificates: Certificates) -> Iterator[Callable[..., Relay]]:
+def new_relay(tmp_path: Path, certificates: Certificates, users_file: Path) -> Iterator[Callable[..., Relay]]:
     """Makes relays that end with the test, however it ends."""
-    yield from _relays(tmp_path, certificates)
+    yield from _relays(tmp_path, certificates, users_file)
 
 
 @pytest.fixture(scope="module")
-def make_relay(tmp_path_factory: pytest.TempPathFactory, certificates: Certificates) -> Iterator[Callable[..., Relay]]:
+def make_relay(
+    tmp_path_factory: pytest.TempPathFactory, certificates: Certificates, users_file: Path
+) -> Iterator[Callable[..., Relay]]:
     """Makes relays that last for a file of tests."""
-    yield from _relays(tmp_path_factory.mktemp("relays"), certificates)
+    yield from _relays(tmp_path_factory.mktemp("relays"), certificates, users_file)
 
 
-def _relays(folder: Path, certificates: Certificates) -> Iterator[Callable[..., Relay]]:
+def _relays(folder: Path, certificates: Certificates, users_file: Path) -> Iterator[Callable[..., Relay]]:
     relays: list[Relay] = []
 
     def make(upstream_port: int, **changes: object) -> Relay:
-        relays.append(Relay(folder / f"relay{len(relays)}", upstream_port, certificates, **changes))
-        return relays[-1]
+        made = Relay(folder / f"relay{len(relays)}", upstream_port, certificates, **changes)
+        shutil.copy(users_file, made.users_file)
+        relays.append(made)
+        return made
 
     yield make
     for relay in relays:
@@ -93,7 +106,7 @@ def _relays(folder: Path, certificates: Certificates) -> Iterator[Callable[..., 
 
 @pytest.fixture
 def relay(postfix: Postfix, new_relay: Callable[..., Relay]) -> Relay:
-    """A running relay of the test's own, before Postfix, with all three kinds of listeners and one reviewer."""
+    """A running relay of the test's own, before Postfix, with all three kinds of listeners, one user and one reviewer."""
     made = new_relay(postfix.port)
     made.start()
     return made
@@ -101,8 +114,7 @@ def relay(postfix: Postfix, new_relay: Callable[..., Relay]) -> Relay:
 
 @pytest.fixture(scope="module")
 def shared_relay(postfix: Postfix, make_relay: Callable[..., Relay]) -> Relay:
-    """The same for a whole file of tests, with one user registered."""
+    """The same for a whole file of tests."""
     made = make_relay(postfix.port)
-    made.add_user()
     made.start()
     return made

@@ -57,6 +57,7 @@ class Relay:
         self.folder = folder
         folder.mkdir(parents=True)
         self.port, self.starttls_port, self.implicit_port, self.metrics_port = free_ports(4)
+        self.users_file = folder / "users.yaml"
         store = changes.pop("store_folder", folder)
         self.environment: dict[str, str] = changes.pop("environment", {})  # type: ignore[assignment]
         self.configuration: dict[str, Any] = {
@@ -67,7 +68,7 @@ class Relay:
                 {"bind": f"127.0.0.1:{self.implicit_port}", "tls": "implicit", "auth": "required"},
             ],
             "tls": {"certificate": str(certificates.certificate), "private_key": str(certificates.key)},
-            "auth": {"backend": "file", "file": str(folder / "users.yaml")},
+            "auth": {"backend": "file", "file": str(self.users_file)},
             "upstream": {"servers": [f"127.0.0.1:{upstream_port}"], "tls": "none", "recipients_per_transaction": 1000},
             "delivery": {"retry": ["1s"]},
             "notices": {"reviewers": [REVIEWER]},
@@ -90,7 +91,10 @@ class Relay:
     def start(self) -> None:
         """Start the process and wait until it says that it is ready."""
         self.launch()
-        wait_for(self._is_ready_or_gone, "the relay to be ready")
+        try:
+            wait_for(self._is_ready_or_gone, "the relay to be ready")
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.get('/readyz')}\n{self.said()}") from None
         assert self.process.poll() is None, f"the relay ended: {self.process.returncode}\n{self.said()}"
 
     def launch(self) -> None:

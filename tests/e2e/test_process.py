@@ -84,6 +84,14 @@ def fill(path: Path) -> None:
             file.write(bytes(4096))
 
 
+def test_a_missing_users_file_is_a_configuration_error(new_relay):
+    relay = new_relay(1)
+    relay.users_file.unlink()
+    relay.launch()
+    assert relay.wait() == 78
+    assert "users.yaml" in relay.said()
+
+
 @pytest.fixture
 def small_disk(tmp_path):
     """A file system of 3 MB."""
@@ -123,7 +131,6 @@ def test_a_full_disk_answers_452_and_loses_nothing(new_relay, postfix, small_dis
 
 
 def test_the_log_is_json_and_shows_no_address_subject_or_password(relay, postfix):
-    relay.add_user()
     subject, people = new_subject("secretword"), families(12)
     relay.send(people, mail(subject, people, body="the body is a secret too\r\n"))
     relay.send(partners(36), mail(subject, partners(36)))
