@@ -1,28 +1,21 @@
-"""One client's dialog: aiosmtpd's SMTP protocol with its command loop, timers, replies and shutdown made safe.
-
-What each command does stands in `commands`, `login` and `data`; this file reads lines, writes replies and ends well.
-"""
+"""One client's dialog: who it is, then its commands, one line at a time. What each does stands in `commands`."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import ipaddress
 import re
-import socket
-from asyncio import sslproto
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from aiosmtpd.proxy_protocol import AF, PROTO, V2_CMD, get_proxy
-from aiosmtpd.smtp import SMTP
 
 from bcc_relay.core import replies
 from bcc_relay.core.events import ConnectionClosed, ConnectionOpened, Failed, SmtpRefused
 from bcc_relay.listener import commands
-from bcc_relay.listener.inbox import Inbox, LineTooLongError
+from bcc_relay.listener.connection import Connection, DialogOverError
+from bcc_relay.listener.inbox import LineTooLongError
 from bcc_relay.listener.networks import address_of_peer, client_key, is_in, plain_address
-from bcc_relay.listener.reply_octets import reply_octets
 
 if TYPE_CHECKING:
     from bcc_relay.core.model import Recipient, Reply
@@ -39,21 +32,9 @@ _LONGEST_LINE_BYTES = max(_LINE_BYTES.values())
 _ERRORS_ALLOWED = 20
 _CORK_BYTES = 16384
 _LINES_BETWEEN_BREATHS = 64
-_IGNORED_BYTES = 16 * 1024 * 1024
-"""How much a client may go on sending after its dialog is over, so that it gets to read why."""
-
 _NOT_A_LINE = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 _WORD = re.compile(rb"[A-Za-z0-9]{1,20}")
 _HTTP_VERBS = frozenset((b"GET", b"POST", b"PUT", b"HEAD", b"DELETE", b"OPTIONS", b"CONNECT", b"PATCH", b"TRACE"))
-
-
-class DialogOverError(Exception):
-    """The dialog ends now, with this last reply."""
-
-    def __init__(self, reply: Reply, reason: str) -> None:
-        self.reply = reply
-        self.reason = reason
-        super().__init__(reason)
 
 
 @dataclass(slots=True)
@@ -64,156 +45,40 @@ class Transaction:
     recipients: dict[bytes, Recipient] = field(default_factory=dict)
 
 
-class Dialog(SMTP):
-    """See the module. Of aiosmtpd's class it keeps the connection, TLS and session parts.
-
-    Its constructor is not called: it looks through the class anew for each connection, and clears a table of line
-    lengths that all connections share.
-    """
-
-    # What aiosmtpd's methods ask for, once per class instead of once per connection.
-    _handle_hooks: dict[str, Any] = {}  # noqa: RUF012
-    _timeout_duration = 300.0
+class Dialog(Connection):
+    """A connection with what was said on it."""
 
     def __init__(self, door: Door, loop: asyncio.AbstractEventLoop) -> None:
-        self.loop = loop
-        self.inbox = Inbox(loop)
-        asyncio.StreamReaderProtocol.__init__(
-            self, self.inbox, client_connected_cb=self._cb_client_connected, loop=loop
-        )
-        self.door = door
-        self.tls_context = door.ssl_context
-        self.session = None
-        self.envelope = None
-        self.transport = None
-        self._original_transport = None
-        self._tls_protocol = None
-        self._tls_handshake_okay = True
-        self._handler_coroutine = None
-        self._timeout_handle = None
-        self._deadline = 0.0
-
+        super().__init__(door, loop)
         self.client: Ip = ipaddress.IPv4Address(0)
         self.client_name = ""
         self.helo: str | None = None
         self.extended = False
-        self.secure = False
         self.login: Login | None = None
         self.transaction = Transaction()
-
-        self._out = bytearray()
+        self._counted_as: str | None = None
         self._errors = 0
         self._lines = 0
-        self._over = False
-        self._draining = False
-        self._idle = False
-        self._writing = False
-        self.closed: asyncio.Future[None] = loop.create_future()
-        """Done when the connection is gone."""
-        self._is_room = True
-        self._counted: str | None = None
-        self._lingers = False
-        self._ignored_bytes = 0
 
-    # --- the connection -----------------------------------------------------------------------------------------------
+    def reset(self) -> None:
+        """Forget the transaction."""
+        self.transaction = Transaction()
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """A client connected, or (aiosmtpd calls this again) its TLS handshake is done."""
-        is_handshake_done = self._original_transport is not None
-        if is_handshake_done:
-            self.secure = True
-            self.helo = None  # RFC 3207 4.2: everything said before is forgotten
-            self.login = None
-            super().connection_made(transport)
-            return
-        sock = transport.get_extra_info("socket")
-        if sock is not None and sock.family in (socket.AF_INET, socket.AF_INET6):
-            # asyncio does so itself only where the listening socket named its protocol.
-            with contextlib.suppress(OSError):
-                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._is_room = self.door.connections.enter()
-        super().connection_made(transport)
-        assert self._handler_coroutine is not None
-        self.door.adopt(self, self._handler_coroutine)
+    def _set_rset_state(self) -> None:
+        # aiosmtpd calls this for a new connection and after a handshake (RFC 3207 4.2: everything is forgotten).
+        self.helo = None
+        self.login = None
+        self.reset()
 
     def connection_lost(self, error: Exception | None) -> None:
-        """The connection is gone. Unlike aiosmtpd's, this never cancels what the dialog is doing."""
-        if self.transport is None:
-            return
-        if self._timeout_handle is not None:
-            self._timeout_handle.cancel()
-        if self._original_transport is not None:
-            self._original_transport.close()
-        asyncio.StreamReaderProtocol.connection_lost(self, error)
-        self.transport = None
-        if self._counted is not None:
-            self.door.connections.leave_client(self._counted)
+        """The connection is gone."""
+        if self._counted_as is not None:
+            self.door.connections.leave_client(self._counted_as)
             self.door.observe(ConnectionClosed(self.door.options.name, self.client_name))
-        self.door.connections.leave()
-        self.door.open_dialogs.discard(self)
-        self.closed.set_result(None)
-
-    def eof_received(self) -> bool | None:
-        """The client has closed its sending half: it still gets the answers to what it sent."""
-        if self._over:
-            return False
-        self.inbox.feed_eof()
-        # A TLS connection cannot be kept half open by asyncio; True would only raise a warning.
-        return self._original_transport is None
-
-    @property
-    def is_gone(self) -> bool:
-        """Whether nobody can read our replies any more."""
-        return self.transport is None or self.transport.is_closing()
-
-    # --- time ---------------------------------------------------------------------------------------------------------
-
-    def _reset_timeout(self, duration: float | None = None) -> None:
-        """Give the client `duration` seconds from now. The timer is set anew only when it runs out too late."""
-        self._deadline = self.loop.time() + (duration or self.door.options.timeouts.command_s)
-        if self._timeout_handle is not None:
-            if self._timeout_handle.when() <= self._deadline:
-                return
-            self._timeout_handle.cancel()
-        self._timeout_handle = self.loop.call_at(self._deadline, self._timeout_cb)
-
-    def allow(self, seconds: float) -> None:
-        """Give the client this long for what comes next."""
-        self._reset_timeout(seconds)
-
-    def _timeout_cb(self) -> None:
-        self._timeout_handle = None
-        if self.transport is None:
-            return
-        if self.loop.time() < self._deadline - 0.001:
-            self._timeout_handle = self.loop.call_at(self._deadline, self._timeout_cb)
-        elif self._over or self._writing:
-            self.cut()  # it does not read what we write
-        else:
-            self.inbox.set_exception(DialogOverError(replies.TIMED_OUT, "timeout"))
-
-    def cut(self) -> None:
-        """Close the connection without another word."""
-        for transport in (self._original_transport, self.transport):
-            if transport is not None:
-                assert isinstance(transport, asyncio.WriteTransport)
-                transport.abort()
-
-    def shut_down(self) -> None:
-        """Say goodbye as soon as the dialog is between two commands, at once when it is now."""
-        self._draining = True
-        if self._idle:
-            self.inbox.set_exception(DialogOverError(replies.SHUTTING_DOWN, "shutting_down"))
+            self._counted_as = None
+        super().connection_lost(error)
 
     # --- replies ------------------------------------------------------------------------------------------------------
-
-    def answer(self, reply: Reply, *, utf8: bool = False) -> None:
-        """Write a reply; it leaves with the next `flush`, so that replies to pipelined commands travel together."""
-        self._out += reply_octets(reply, utf8=utf8)
-
-    def answer_octets(self, octets: bytes) -> None:
-        """Write a reply that is complete already: the greeting, EHLO, a challenge."""
-        self._out += octets
 
     def refuse(self, reply: Reply, reason: str) -> None:
         """Answer with a refusal and say so to observers."""
@@ -231,35 +96,6 @@ class Dialog(SMTP):
         if self._errors >= _ERRORS_ALLOWED:
             raise DialogOverError(replies.TOO_MANY_ERRORS, "junk")
         self.answer(reply)
-
-    def end(self, *, lingers: bool = False) -> None:
-        """Make what was answered the last word; with `lingers` to a client that is still sending."""
-        self._over = True
-        self._lingers = lingers
-
-    def data_received(self, data: bytes) -> None:
-        """Keep what came for the dialog; throw it away when that is over, up to a measure."""
-        if not self._over:
-            self.inbox.feed_data(data)
-            return
-        self._ignored_bytes += len(data)
-        if self._ignored_bytes > _IGNORED_BYTES:
-            self.cut()
-
-    async def flush(self) -> None:
-        """Send all replies; waits while the client does not read. Raises ConnectionError when it is gone."""
-        if not self._out:
-            return
-        octets = bytes(self._out)
-        self._out.clear()
-        if self.is_gone:
-            return
-        self._writer.write(octets)
-        self._writing = True
-        try:
-            await self._writer.drain()
-        finally:
-            self._writing = False
 
     # --- the dialog ---------------------------------------------------------------------------------------------------
 
@@ -349,15 +185,7 @@ class Dialog(SMTP):
         self.note_refusal("internal")
         self.door.observe(Failed(reference, "listener", error_detail(error)))
 
-    def reset(self) -> None:
-        """Forget the transaction."""
-        self.transaction = Transaction()
-
-    def _set_rset_state(self) -> None:
-        # aiosmtpd calls this for a new connection and after a handshake.
-        self.reset()
-
-    # --- beginning and end --------------------------------------------------------------------------------------------
+    # --- who is there -------------------------------------------------------------------------------------------------
 
     async def _meet(self) -> bool:
         """Find out who the client is, count it, and do the handshake of an implicit TLS listener."""
@@ -375,7 +203,7 @@ class Dialog(SMTP):
         self.client_name = str(client)
         key = client_key(client)
         is_welcome = self.door.connections.enter_client(key)
-        self._counted = key
+        self._counted_as = key
         self.door.observe(ConnectionOpened(self.door.options.name, self.client_name))
         if not is_welcome:
             self._turn_away()
@@ -402,76 +230,7 @@ class Dialog(SMTP):
         return plain_address(proxied.src_addr)
 
     def _turn_away(self) -> None:
-        self.note_refusal("connections")
-        if self.door.options.tls != "implicit":  # there, a client could not read it before a handshake
-            self.answer(replies.TOO_MANY_CONNECTIONS)
-
-    async def start_tls(self, handshake: bytes) -> bool:
-        """Put TLS under the dialog; `handshake` is what the client has sent of it. False when that failed."""
-        assert self.tls_context is not None
-        assert isinstance(self.transport, asyncio.Transport)
-        await self.flush()
-        if self.is_gone:
-            return False
-        waiter: asyncio.Future[None] = self.loop.create_future()
-        limit_s = self.door.options.timeouts.handshake_s
-        self._reset_timeout(limit_s + self.door.options.timeouts.closing_s)
-        tls = sslproto.SSLProtocol(
-            self.loop,
-            self,
-            self.tls_context,
-            waiter,
-            server_side=True,
-            ssl_handshake_timeout=limit_s,  # type: ignore[arg-type]  # the stubs say int
-        )
-        self._tls_protocol = tls
-        self._original_transport = self.transport
-        self.transport.set_protocol(tls)
-        self.transport = tls._app_transport  # noqa: SLF001 - as aiosmtpd does
-        tls.connection_made(self._original_transport)
-        while handshake:
-            room = tls.get_buffer(len(handshake))
-            size = min(len(room), len(handshake))
-            room[:size] = handshake[:size]
-            tls.buffer_updated(size)
-            handshake = handshake[size:]
-        try:
-            await waiter
-        except OSError:  # ssl.SSLError and a lost connection alike
-            pass
-        finally:
-            if not self.secure:
-                # asyncio does not report the loss of a connection that never finished its handshake.
-                self.connection_lost(None)
-        return self.secure
-
-    def _hang_up(self) -> None:
-        """Send what was answered and close; a client that does not read it is cut off after a while."""
-        self._over = True
-        if self.transport is None:
-            return
-        if self._out and not self.is_gone:
-            self._writer.write(bytes(self._out))
-        self._out.clear()
-        if self._lingers and not self.is_gone and self._writer.can_write_eof():
-            # Closing with octets unread would reset the connection, and the client might never see why.
-            self._writer.write_eof()
-        else:
-            self.transport.close()
-        if self._timeout_handle is not None:
-            self._timeout_handle.cancel()
-            self._timeout_handle = None
-        self._reset_timeout(self.door.options.timeouts.closing_s)
-
-    def pause_reading(self) -> None:
-        """Leave what the client does next unread: so a TLS client may close its side and still read the answer."""
-        if isinstance(self._original_transport, asyncio.Transport):
-            self._original_transport.pause_reading()
-
-    def resume_reading(self) -> None:
-        """Read on."""
-        if isinstance(self._original_transport, asyncio.Transport) and not self._original_transport.is_closing():
-            self._original_transport.resume_reading()
+        self.refuse(replies.TOO_MANY_CONNECTIONS, "connections")
 
 
 def error_detail(error: BaseException) -> str:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bcc_relay.core.model import Reply, Submission
+    from bcc_relay.listener.connection import Connection
     from bcc_relay.listener.networks import Network
     from bcc_relay.listener.options import ListenerOptions
     from bcc_relay.relay.ports import Authenticate, Clock, Intake, NewId, Observe
@@ -48,7 +49,7 @@ class Door:
     pause: Callable[[float], Awaitable[object]]
     networks: tuple[Network, ...] = ()
     balancers: tuple[Network, ...] = ()
-    open_dialogs: set[Dialog] = field(default_factory=set)
+    open_dialogs: set[Connection] = field(default_factory=set)
     """Those whose connection is open. A dialog's task may end before, or after."""
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
     submissions: set[asyncio.Task[Reply]] = field(default_factory=set)
@@ -57,7 +58,7 @@ class Door:
         """Whether AUTH is offered; never in the clear where TLS is spoken, and there only with TLS."""
         return self.options.auth != "none" and (secure or self.options.tls == "none")
 
-    def adopt(self, dialog: Dialog, task: asyncio.Task[None]) -> None:
+    def adopt(self, dialog: Connection, task: asyncio.Task[None]) -> None:
         """Own a new dialog and its task until they are done."""
         self.open_dialogs.add(dialog)
         self.tasks.add(task)
