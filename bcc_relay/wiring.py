@@ -100,7 +100,7 @@ def organisation_of(settings: Settings) -> Organisation:
     return Organisation(
         domains=frozenset(map(domain_key, settings.organisation.domains)),
         partners=frozenset(map(domain_key, settings.organisation.partners)),
-        personal=frozenset(whitelist),
+        personal=frozenset(whitelist) | frozenset(map(domain_key, settings.organisation.personal)),
     )
 
 

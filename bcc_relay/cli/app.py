@@ -3,6 +3,7 @@
 import contextlib
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -15,6 +16,7 @@ CLICK_USAGE = 2
 """What the library exits with after a usage error; sysexits says 64."""
 
 CLICK_ABORTED = 1
+"""What the library exits with when a prompt is broken off or nobody reads the output any more."""
 
 app = typer.Typer(
     name="bcc-relay",
@@ -48,6 +50,44 @@ def serve(context: typer.Context, config: ConfigOption = None) -> None:
     serving.run(shell.load(), shell.config)
 
 
+@app.command()
+def demo(
+    context: typer.Context,
+    once: Annotated[bool, typer.Option("--once", help="End after the story.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Play the story of the 500 families on this machine, with real SMTP."""
+    from bcc_relay.cli import demo as playing
+
+    playing.run(once=once, as_json=Shell.of(context, None, as_json).json)
+
+
+@app.command()
+def explain(
+    context: typer.Context,
+    files: Annotated[list[Path], typer.Argument(metavar="FILE.eml", help="Messages as files.")],
+    mail_from: Annotated[
+        str | None, typer.Option("--mail-from", metavar="A", help="Envelope sender. Not given: the From address.")
+    ] = None,
+    rcpt: Annotated[
+        list[str] | None, typer.Option("--rcpt", metavar="A", help="Recipient. Not given: all of To, Cc and Bcc.")
+    ] = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say what the relay would do with a message and why."""
+    from bcc_relay.cli import explain as explaining
+
+    shell = Shell.of(context, config, as_json)
+    found = explaining.explain(shell.load(check_files=False).settings, files, mail_from, rcpt or ())
+
+    def for_people() -> None:
+        for one in found:
+            explaining.print_explained(one)
+
+    shell.answer([explaining.document(one) for one in found], for_people)
+
+
 @app.callback()
 def everything(
     context: typer.Context,
@@ -72,7 +112,7 @@ def run(arguments: Sequence[str]) -> int:
         app(list(arguments), prog_name="bcc-relay")
     except SystemExit as ended:
         code = ended.code if isinstance(ended.code, int) else Exit.OK
-        return {CLICK_USAGE: Exit.USAGE, CLICK_ABORTED: Exit.USAGE}.get(code, code)
+        return {CLICK_USAGE: Exit.USAGE, CLICK_ABORTED: Exit.TRY_LATER}.get(code, code)
     except CommandError as error:
         return _failed(error.code, [error.sentence], as_json=as_json)
     except ConfigurationError as error:

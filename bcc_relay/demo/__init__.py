@@ -1,1 +1,1 @@
-"""The story of the 500 families, played on real parts."""
+"""The story of the 500 families, on real parts: the relay, real SMTP, and a next server that keeps all it gets."""

@@ -51,6 +51,8 @@ class Organisation(Section):
     """Own domains; subdomains are included. Required."""
     partners: tuple[Domain, ...] = ()
     """Domains that may see each other's addresses."""
+    personal: tuple[Domain, ...] = ()
+    """Domains of personal-mail providers beyond those on the built-in list, say a local one."""
 
 
 class Listener(Section):

@@ -100,10 +100,9 @@ def top_lines(submission: Submission, envelope: Envelope, form: Form, leaving: L
     helo = _UNSAFE_HELO.sub("", origin.helo)[:255] or "unknown"
     word = b"passed" if form is Form.AS_IS else b"rewritten"
     key = mark_key_of(leaving_message_id(submission, leaving.hostname), envelope, leaving.mark_key)
-    received = (
-        f"Received: from {helo} ([{_literal(origin.client)}])\r\n"
-        f"\tby {leaving.hostname} with {origin.protocol} id {submission.id};\r\n\t"
-    ).encode()
+    # The relay's own mail comes from no client.
+    came_from = f"from {helo} ([{_literal(origin.client)}])\r\n\t" if origin.client else ""
+    received = (f"Received: {came_from}by {leaving.hostname} with {origin.protocol} id {submission.id};\r\n\t").encode()
     return (
         b"X-BCC-Relay: " + word + b"; id=" + submission.id.encode() + b"; key=" + key.encode() + b"\r\n"
         + received + format_date(submission.received_at) + b"\r\n"
@@ -150,4 +149,4 @@ def message_id_of(header: bytes) -> bytes:
 
 
 def _literal(client: str) -> str:
-    return f"IPv6:{client}" if ":" in client else client or "unknown"
+    return f"IPv6:{client}" if ":" in client else client
