@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
+from bcc_relay.cli import shell
 from bcc_relay.cli.app import run
-from bcc_relay.cli.shell import printable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -156,4 +156,28 @@ def test_the_real_process_exits_with_the_code_and_knows_no_colour_in_a_pipe(conf
 
 
 def test_text_of_strangers_cannot_steer_a_terminal() -> None:
-    assert printable("a\x1b[2J\u202eb\r\nc\x9b") == "a\ufffd[2J\ufffdb\ufffd c\ufffd"
+    assert shell.printable("a\x1b[2J\u202eb\r\nc\x9b") == "a\ufffd[2J\ufffdb\ufffd c\ufffd"
+
+
+@pytest.mark.parametrize(("patience_s", "is_shown"), [(-1.0, True), (60.0, False)])
+def test_a_bar_shows_progress_on_a_terminal_once_patience_is_over(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], patience_s: float, is_shown: bool
+) -> None:
+    monkeypatch.setattr(shell, "PATIENCE_S", patience_s)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setenv("TERM", "xterm")
+    with shell.progress("Checking", 3) as advance:
+        for _ in range(3):
+            advance(1)
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert ("Checking" in err) is is_shown
+
+
+def test_without_a_terminal_no_bar_is_shown(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(shell, "PATIENCE_S", -1.0)
+    with shell.progress("Checking", 3) as advance:
+        advance(3)
+    assert capsys.readouterr() == ("", "")
