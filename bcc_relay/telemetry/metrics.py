@@ -46,8 +46,29 @@ QUEUE_STATES = (State.QUEUED, State.RELEASED, State.DELIVERING)
 OUTCOMES = tuple(name for name in OutcomeName if name is not OutcomeName.PENDING)
 OTHER = "other"
 
-# Deciding takes milliseconds, a slow upstream up to delivery.live_deadline, 50 s; receiving may wait for a slow client.
-_STAGE_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, 50, 120)
+# Deciding about a small message takes 50 µs, a slow upstream up to delivery.live_deadline, 50 s.
+_STAGE_BUCKETS = (
+    0.00005,
+    0.0001,
+    0.00025,
+    0.0005,
+    0.001,
+    0.0025,
+    0.005,
+    0.01,
+    0.025,
+    0.05,
+    0.1,
+    0.25,
+    0.5,
+    1,
+    2.5,
+    5,
+    10,
+    25,
+    50,
+    120,
+)
 # From a click at once to the 14 days after which held mail expires.
 _DECISION_BUCKETS = (60, 300, 900, 3600, 4 * 3600, 8 * 3600, 86400, 2 * 86400, 4 * 86400, 7 * 86400, 14 * 86400)
 # 10 and 30 are the thresholds of the built-in rules, 500 the size of the mail that all this is about.
