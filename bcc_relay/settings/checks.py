@@ -114,13 +114,31 @@ def files(settings: Settings, tree: Value) -> Iterator[Complaint]:
         (("quarantine", "key_file"), settings.quarantine.key_file),
     ]
     if any(listener.tls != "none" for listener in settings.listeners):
-        named.append((("tls", "certificate"), settings.tls.certificate))
-        named.append((("tls", "private_key"), settings.tls.private_key))
+        certificate, private_key = settings.tls.certificate, settings.tls.private_key
+        named += [(("tls", "certificate"), certificate), (("tls", "private_key"), private_key)]
+        if certificate and private_key and not _unreadable(certificate) and not _unreadable(private_key):
+            yield from _pair(certificate, private_key, tree)
     for path, file in named:
         if file is not None and (trouble := _unreadable(file)):
             yield complain(
                 tree, path, f"{str(file)!r} cannot be read ({trouble}); create it, or correct its path or rights"
             )
+
+
+def _pair(certificate: Path, private_key: Path, tree: Value) -> Iterator[Complaint]:
+    """Complain about a certificate and a key that cannot be used together."""
+    import ssl
+
+    try:
+        # A key with a passphrase would otherwise ask for it on the terminal, where nobody sits.
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, private_key, password=lambda: b"")
+    except (OSError, ValueError) as error:
+        reason = (getattr(error, "reason", None) or "no PEM").lower().replace("_", " ")
+        what = (
+            f"{str(certificate)!r} cannot be used with the key {str(private_key)!r} ({reason}); "
+            "name a certificate and its own key, both in PEM and without a passphrase"
+        )
+        yield complain(tree, ("tls", "certificate"), what)
 
 
 def _unreadable(file: Path) -> str:

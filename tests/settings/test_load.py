@@ -7,7 +7,14 @@ from ipaddress import ip_network
 from typing import TYPE_CHECKING
 
 import pytest
+import trustme
 import yaml
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    load_pem_private_key,
+)
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -81,6 +88,12 @@ def rewritten(file: Path, more: str) -> Path:
     return file
 
 
+def certificate_in(folder: Path, certificate: str, private_key: str) -> None:
+    made = trustme.CA().issue_cert("smtp.council.example")
+    made.cert_chain_pems[0].write_to_path(folder / certificate)
+    made.private_key_pem.write_to_path(folder / private_key)
+
+
 def test_the_smallest_useful_file_gives_every_default_of_the_contract(file: Path) -> None:
     tree = load(file, {}).settings.written()
     for section, promised in yaml.safe_load(CONTRACT).items():
@@ -120,8 +133,7 @@ def test_the_upstream_is_plain_by_default_on_loopback_only(file: Path, servers: 
 
 
 def test_a_listener_off_loopback_asks_for_tls_and_login_unless_written(file: Path) -> None:
-    for name in ("c.pem", "k.pem"):
-        (file.parent / name).write_text("x")
+    certificate_in(file.parent, "c.pem", "k.pem")
     more = 'listeners: [{bind: "0.0.0.0:587"}, {bind: "[::]:25", auth: none}, {bind: "[::1]:26"}]\n'
     loaded = load(rewritten(file, more + "tls: {certificate: c.pem, private_key: k.pem}"), {}).settings
     submission, gateway, local = loaded.listeners
@@ -131,6 +143,23 @@ def test_a_listener_off_loopback_asks_for_tls_and_login_unless_written(file: Pat
     assert gateway.networks == (ip_network("127.0.0.0/8"), ip_network("::1/128"))
     assert (local.tls, local.auth, local.name) == ("none", "none", "[::1]:26")
     assert loaded.tls.certificate == file.parent / "c.pem"
+
+
+@pytest.mark.parametrize("key", ["other.pem", "c.pem", "nonsense.pem", "locked.pem"])
+def test_a_certificate_that_does_not_go_with_its_key_is_a_complaint(file: Path, key: str) -> None:
+    certificate_in(file.parent, "c.pem", "k.pem")
+    certificate_in(file.parent, "unused.pem", "other.pem")
+    (file.parent / "nonsense.pem").write_text("nonsense")
+    private_key = load_pem_private_key((file.parent / "k.pem").read_bytes(), None)
+    locked = private_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"passphrase"))
+    (file.parent / "locked.pem").write_bytes(locked)
+    more = f'listeners: [{{bind: "0.0.0.0:587"}}]\ntls: {{certificate: c.pem, private_key: {key}}}\n'
+    with pytest.raises(ConfigurationError) as raised:
+        load(rewritten(file, more), {})
+    (complaint,) = raised.value.complaints
+    assert complaint.startswith(f"{file}, line 4: tls.certificate")
+    assert "cannot be used with the key" in complaint
+    assert key in complaint
 
 
 def test_conf_d_is_merged_in_order_of_names_maps_deeply_and_lists_replaced(file: Path) -> None:

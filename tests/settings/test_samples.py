@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+import trustme
 import yaml
 
 from bcc_relay.settings import load
@@ -22,8 +23,10 @@ def test_a_sample_loads_as_it_stands_and_needs_nothing_that_is_not_built(name: s
 
 
 def test_the_office_sample_loads_with_its_files_in_place(tmp_path: Path) -> None:
-    for name in ("fullchain.pem", "privkey.pem", "upstream-password"):
-        (tmp_path / name).write_text("geheim\n")
+    made = trustme.CA().issue_cert("smtp.council.example")
+    made.cert_chain_pems[0].write_to_path(tmp_path / "fullchain.pem")
+    made.private_key_pem.write_to_path(tmp_path / "privkey.pem")
+    (tmp_path / "upstream-password").write_text("geheim\n")
     text = (CONFIG / "single-office.yaml").read_text("utf-8").replace("/etc/bcc-relay/tls/", f"{tmp_path}/")
     (tmp_path / "config.yaml").write_text(text)
     settings = load(tmp_path / "config.yaml", {}).settings
