@@ -16,7 +16,7 @@ LAYERS = (
     ("cli",),
     ("demo",),
     ("wiring",),
-    ("settings", "listener", "forwarder", "store", "auth", "notify", "telemetry"),
+    ("settings", "listener", "forwarder", "store", "auth", "telemetry"),
     ("relay",),
     ("core",),
 )

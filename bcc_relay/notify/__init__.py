@@ -1,1 +1,0 @@
-"""Ways of telling people, one file each."""
