@@ -15,6 +15,7 @@ LAYERS = (
     ("__main__",),
     ("cli",),
     ("demo",),
+    ("process",),
     ("wiring",),
     ("settings", "listener", "forwarder", "store", "auth", "telemetry"),
     ("relay",),

@@ -25,9 +25,9 @@ def run(loaded: Loaded, config: Path | None) -> None:
 
 
 async def _serve(loaded: Loaded, config: Path | None) -> None:
+    from bcc_relay.process import Relay
     from bcc_relay.settings import load
     from bcc_relay.telemetry import systemd
-    from bcc_relay.wiring import Relay
 
     loop = asyncio.get_running_loop()
     stop, reload = asyncio.Event(), asyncio.Event()

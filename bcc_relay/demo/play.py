@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 from bcc_relay.core.model import State
 from bcc_relay.demo import story
 from bcc_relay.demo.upstream import Received, StandIn
+from bcc_relay.process import Relay
 from bcc_relay.settings import load
-from bcc_relay.wiring import Relay, open_store
+from bcc_relay.wiring import open_store
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
