@@ -60,6 +60,8 @@ class Line(asyncio.Protocol):
         self._paused = False
         self._silent = False
         self._waiter: asyncio.Future[None] | None = None
+        self.refusals = 0
+        """Replies so far that were no success."""
         transport.set_protocol(self)
 
     # What the transport calls
@@ -169,7 +171,10 @@ class Line(asyncio.Protocol):
             if self._spoiled or self._lost:
                 raise self._lost_error()
             await self._wait(limit_s)
-        return self._replies.popleft()
+        reply = self._replies.popleft()
+        if reply.code >= 400:
+            self.refusals += 1
+        return reply
 
     async def _wait(self, limit_s: float) -> None:
         # A bare timer: asyncio.timeout and wait_for cost several times as much, twice a message.

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 BACK_OFF_S = 5.0
 MAX_BACK_OFF_S = 60.0
+MAX_REFUSALS = 8
+"""A connection with so many is left: servers answer it ever more slowly, then end it (Postfix: 10 and 20 errors)."""
 
 
 @dataclass(slots=True)
@@ -95,7 +97,11 @@ class Pool:
         line = connection.line
         if not line.is_clean:
             line.abort()
-        elif self._is_closed or connection.transactions >= self._options.messages_per_connection:
+        elif (
+            self._is_closed
+            or connection.transactions >= self._options.messages_per_connection
+            or line.refusals >= MAX_REFUSALS
+        ):
             line.leave()
         else:
             connection.idle_since_s = self._monotonic()

@@ -9,6 +9,7 @@ import pytest
 from bcc_relay.core import replies
 from bcc_relay.core.model import Deferred
 from bcc_relay.forwarder.pace import Pace
+from bcc_relay.forwarder.pool import MAX_REFUSALS
 from tests.doors.forwarder.made import HASTY_S, Seen, dispatch, forwarding, kinds
 from tests.doors.forwarder.scripted import Do, Scripted, running
 from tests.doors.forwarder.test_transaction import hasty
@@ -62,6 +63,18 @@ async def test_a_connection_is_left_politely_after_its_share_of_messages() -> No
             await forwarder.send(dispatch())
         assert len(server.sessions) == 2
         await server.until(lambda: server.sessions[0].verbs().count("QUIT") == 1)
+
+
+async def test_a_connection_with_many_refusals_is_left_before_the_server_slows_it_down() -> None:
+    async with (
+        running({"RCPT": lambda _, __: b"550 5.1.1 Unknown\r\n"}) as server,
+        forwarding(server.port) as forwarder,
+    ):
+        for _ in range(MAX_REFUSALS + 1):
+            await forwarder.send(dispatch())
+        assert len(server.sessions) > 1
+        assert all(session.verbs().count("RCPT") <= MAX_REFUSALS for session in server.sessions)
+        await server.until(lambda: "QUIT" in server.sessions[0].verbs())
 
 
 async def test_close_says_quit_on_idle_connections() -> None:
