@@ -166,7 +166,9 @@ class Postfix:
 
     def _write_access(self, text: str) -> None:
         self._access.write_text(text)
-        self._command("reload")
+        # A reload would leave the daemon of a connection that is kept open as it was.
+        self.stop()
+        self.start()
 
     def log(self) -> str:
         return (self.folder / "mail.log").read_text()

@@ -62,7 +62,7 @@ def test_an_individual_rewrite_shows_each_person_their_own_address_alone(postfix
     assert relay.send(people, mail(subject, people))[0] == 250
     copies = postfix.arrived(subject, 20)
     nobody_sees_another(copies, people)
-    assert all(addresses_shown(f"{copy.fields('To')}".encode()) == {copy.to} for copy in copies)
+    assert all(addresses_shown(copy.fields("To")[0].encode()) == {copy.to} for copy in copies)
 
 
 def test_a_mail_to_few_arrives_identical_but_for_the_lines_on_top(shared_relay, postfix):
