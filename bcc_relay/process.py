@@ -8,6 +8,7 @@ import random
 import secrets
 import socket
 import ssl
+import time
 from contextlib import AsyncExitStack
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Self
@@ -20,9 +21,10 @@ from bcc_relay.core.policy.builtin import BUILTIN, EVERYTHING_ELSE
 from bcc_relay.forwarder.options import Options as ForwarderOptions
 from bcc_relay.forwarder.options import Server, Tls
 from bcc_relay.forwarder.upstream import Forwarder
-from bcc_relay.listener.limits import Connections
+from bcc_relay.listener.limits import Connections, FailedLogins
 from bcc_relay.listener.options import ListenerOptions
 from bcc_relay.listener.server import Listener
+from bcc_relay.relay.decisions import Decisions
 from bcc_relay.relay.delivery import Delivery
 from bcc_relay.relay.intake import COULD_NOT_DECIDE, Intake
 from bcc_relay.relay.live import Live
@@ -226,11 +228,12 @@ class Relay:
             observe=self.observe,
             resubmissions=self._resubmissions,
         )
-        review = Review(self._current, store, post, clock=now, observe=self.observe, wake=self._delivery.wake)
+        review = Review(self._current, store, post, clock=now, wake=self._delivery.wake)
         self._upkeep = Upkeep(
             self._current,
             store,
             review,
+            Decisions(store, self.observe),
             clock=now,
             new_id=new_id,
             observe=self.observe,
@@ -247,6 +250,7 @@ class Relay:
         if any(entry.auth != "none" for entry in settings.listeners):
             accounts.check()
         connections = Connections(settings.limits.connections, settings.limits.connections_per_client)
+        failed_logins = FailedLogins(time.monotonic)
         spool = settings.store.sqlite_path
         for entry in settings.listeners:
             listener = Listener(
@@ -259,6 +263,7 @@ class Relay:
                 ssl_context=certificate if entry.tls != "none" else None,
                 spool_folder=spool.parent if spool else None,
                 connections=connections,
+                failed_logins=failed_logins,
             )
             await listener.start()
             self._listeners.append(listener)

@@ -22,7 +22,6 @@ from bcc_relay.store.sql import open_store as open_sql_store
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from bcc_relay.relay.ports import Observe
     from bcc_relay.settings import Settings
     from bcc_relay.store.keys import Keys
     from bcc_relay.store.sql import SqlStore
@@ -106,8 +105,8 @@ def options_of(settings: Settings, keys: Keys) -> RelayOptions:
     )
 
 
-def review_of(settings: Settings, store: SqlStore, observe: Observe) -> Review:
+def review_of(settings: Settings, store: SqlStore) -> Review:
     """Return the powers of reviewers for a command; a running relay finds what they decided by itself."""
     current = Current(options_of(settings, store.keys))
     post = Post(current, now, new_id)
-    return Review(current, store, post, clock=now, observe=observe, wake=lambda: None)
+    return Review(current, store, post, clock=now, wake=lambda: None)

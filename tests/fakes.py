@@ -163,6 +163,10 @@ class MemoryStore:
             oldest_waiting=min((r.retry_since for r in found if r.state in queue and r.retry_since), default=None),
         )
 
+    async def audit_seq(self) -> int:
+        self._check()
+        return self._audit[-1].seq if self._audit else 0
+
     async def audit_rows(self, *, after: int = 0, limit: int = 1000) -> tuple[AuditRow, ...]:
         self._check()
         return tuple(self._audit[after : after + limit])

@@ -10,7 +10,6 @@ from bcc_relay.cli.shell import CommandError, Exit, Shell
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
 
-    from bcc_relay.core.events import Event
     from bcc_relay.core.model import Record
     from bcc_relay.relay.ports import Store
     from bcc_relay.relay.review import Result, Review
@@ -46,14 +45,9 @@ def with_review(shell: Shell, work: "Callable[[Review, Store], Awaitable[T]]") -
 
     async def run() -> T:
         async with open_store(settings) as store:
-            return await work(review_of(settings, store, _unobserved), store)
+            return await work(review_of(settings, store), store)
 
     return _finish(run())
-
-
-def _unobserved(event: "Event") -> None:
-    """Take no note: whoever gave the command sees its outcome."""
-    del event
 
 
 def _finish(work: "Coroutine[None, None, T]") -> T:

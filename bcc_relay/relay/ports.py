@@ -199,6 +199,9 @@ class Store(Protocol):
     async def counts(self) -> Counts:
         """Figures for the gauges."""
 
+    async def audit_seq(self) -> int:
+        """Return the number of the newest audit row; 0 when there is none."""
+
     async def audit_rows(self, *, after: int = 0, limit: int = 1000) -> tuple[AuditRow, ...]:
         """Return audit rows with `seq` greater than `after`, in order."""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from bcc_relay.core.events import Moved
 from bcc_relay.core.judge import can_be_rewritten
 from bcc_relay.core.model import Form, State, Submission
 from bcc_relay.core.wording import Case
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
 
     from bcc_relay.core.model import Record
     from bcc_relay.relay.options import Current
-    from bcc_relay.relay.ports import Clock, Observe, Store
+    from bcc_relay.relay.ports import Clock, Store
     from bcc_relay.relay.post import Post
 
 By = Literal["sender", "reviewer", "expiry", "relay"]
@@ -56,15 +55,12 @@ _WAITING = (State.QUEUED, State.RELEASED)
 class Review:
     """The powers of reviewers and administrators over stored mail."""
 
-    def __init__(
-        self, current: Current, store: Store, post: Post, *, clock: Clock, observe: Observe, wake: Callable[[], None]
-    ) -> None:
+    def __init__(self, current: Current, store: Store, post: Post, *, clock: Clock, wake: Callable[[], None]) -> None:
         """`wake` makes delivery look for due mail at once."""
         self._current = current
         self._store = store
         self._post = post
         self._clock = clock
-        self._observe = observe
         self._wake = wake
 
     async def release(
@@ -102,7 +98,7 @@ class Review:
             form=form,
             next_attempt_at=now,
         )
-        return await self._moved(record, move, decision=f"release_{form.value}")
+        return await self._moved(move)
 
     async def discard(self, message_id: str, *, person: str, reason: str = "", by: By = "reviewer") -> Result:
         """Drop a held message and tell its sender. Raises StoreError."""
@@ -126,7 +122,7 @@ class Review:
             return Refused(f"This message does not wait for delivery: it is {record.state.value}.")
         now = self._clock()
         move = Move(record.id, record.revision, record.state, now, "retried", "reviewer", person, next_attempt_at=now)
-        return await self._moved(record, move)
+        return await self._moved(move)
 
     async def delete(self, message_id: str, *, person: str, reason: str) -> Result:
         """Take a waiting message out of the queue for good; nobody is told but the audit and the log."""
@@ -138,13 +134,13 @@ class Review:
         if not reason.strip():
             return Refused("Deleting it needs a reason in writing.")
         move = Move(record.id, record.revision, State.DISCARDED, self._clock(), "deleted", "reviewer", person, reason)
-        return await self._moved(record, move)
+        return await self._moved(move)
 
     async def _ask(self, record: Record, person: str, reason: str, by: By) -> Result:
         if record.asked_by == person:
             return NeedsSecondPerson(person)
         move = Move(record.id, record.revision, State.HELD, self._clock(), "asked", by, person, reason, asked_by=person)
-        asked = await self._moved(record, move)
+        asked = await self._moved(move)
         return NeedsSecondPerson(person) if isinstance(asked, Done) else asked
 
     async def _not_rewritable(self, record: Record, form: Form) -> str | None:
@@ -184,13 +180,11 @@ class Review:
             reason=reason or None,
             notices=notices,
         )
-        return await self._moved(record, move, decision="discard" if state is State.DISCARDED else "expire")
+        return await self._moved(move)
 
-    async def _moved(self, record: Record, move: Move, decision: str | None = None) -> Result:
+    async def _moved(self, move: Move) -> Result:
         after = await self._store.move(move)
         if after is None:
             return Refused("Somebody else decided about this message just now.")
-        waited = (move.at - record.received_at).total_seconds() if decision else None
-        self._observe(Moved(record.id, record.state.value, after.state.value, move.by, move.person, decision, waited))
         self._wake()
         return Done(after)

@@ -11,6 +11,7 @@ from bcc_relay.core.events import Failed
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from bcc_relay.relay.decisions import Decisions
     from bcc_relay.relay.options import Current
     from bcc_relay.relay.ports import Clock, Counts, NewId, Observe, Store
     from bcc_relay.relay.review import Review
@@ -27,6 +28,7 @@ class Upkeep:
         current: Current,
         store: Store,
         review: Review,
+        decisions: Decisions,
         *,
         clock: Clock,
         new_id: NewId,
@@ -37,6 +39,7 @@ class Upkeep:
         self._current = current
         self._store = store
         self._review = review
+        self._decisions = decisions
         self._clock = clock
         self._new_id = new_id
         self._observe = observe
@@ -66,6 +69,7 @@ class Upkeep:
         now = self._clock()
         for record in await self._store.hold_expired(now):
             await self._review.expire(record)
+        await self._decisions.follow()
         options = self._current.options
         await self._store.erase(bodies_before=now - options.keep_bodies, records_before=now - options.keep_records)
         await self.refresh()

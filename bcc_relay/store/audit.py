@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import insert, select
+from sqlalchemy import func, insert, select
 
 from bcc_relay.core.audit import START, AuditRow, Head
 from bcc_relay.store.tables import audit, instant_text, reasons
@@ -36,6 +36,11 @@ async def append(connection: AsyncConnection, entry: Entry, keys: Keys) -> None:
     if entry.reason is not None:
         reason = {"seq": row.seq, "message_id": entry.message_id, "reason": entry.reason}
         await connection.execute(insert(reasons), reason)
+
+
+async def newest_seq(connection: AsyncConnection) -> int:
+    """Return the number of the newest row; 0 when there is none."""
+    return (await connection.execute(select(func.max(audit.c.seq)))).scalar() or 0
 
 
 async def read(connection: AsyncConnection, *, after: int, limit: int) -> tuple[AuditRow, ...]:

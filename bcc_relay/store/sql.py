@@ -155,6 +155,11 @@ class SqlStore:
         async with self._database.read() as connection:
             return await messages.counts(connection)
 
+    async def audit_seq(self) -> int:
+        """Return the number of the newest audit row; 0 when there is none."""
+        async with self._database.read() as connection:
+            return await audit.newest_seq(connection)
+
     async def audit_rows(self, *, after: int = 0, limit: int = 1000) -> tuple[AuditRow, ...]:
         """Return audit rows with `seq` greater than `after`, in order."""
         async with self._database.read() as connection:
