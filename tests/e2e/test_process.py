@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 import smtplib
 import socket
 import subprocess
@@ -177,24 +178,48 @@ def test_the_metrics_count_and_carry_no_address(relay, postfix):
     assert relay.metric("bcc_relay_stage_seconds_count") > 0
 
 
-def test_health_is_answered_and_changes_with_the_store(relay):
-    assert relay.get("/livez")[0] == 200
+def test_health_is_answered(shared_relay):
+    assert shared_relay.get("/livez")[0] == 200
+    assert shared_relay.get("/readyz")[0] == 200
+
+
+def test_a_reload_takes_over_good_settings_and_leaves_bad_ones(relay, postfix):
+    def saw(event: str) -> bool:
+        return any(line["event"] == event for line in relay.log())
+
+    def verdict_on(people: list[str]) -> str:
+        subject = new_subject("reload")
+        relay.send(people, mail(subject, people))
+        return postfix.arrived(subject, len(people))[0].fields("X-BCC-Relay")[0].partition(";")[0]
+
+    people = families(3)
+    assert verdict_on(people) == "passed"
+    relay.configuration["policy"] = {"builtin": {"families": {"visible_outsiders": 3}}}
+    relay.write_configuration()
+    relay.process.send_signal(signal.SIGHUP)
+    wait_for(lambda: saw("reloaded"), "the reload")
+    assert verdict_on(people) == "rewritten"
+    relay.configuration["policy"] = {"builtin": {"families": "perhaps"}}
+    relay.write_configuration()
+    relay.process.send_signal(signal.SIGHUP)
+    wait_for(lambda: saw("reload_failed"), "the refusal to reload")
+    assert verdict_on(people) == "rewritten"
     assert relay.get("/readyz")[0] == 200
 
 
-def test_two_relays_cannot_lose_mail_to_a_second_start_on_the_same_port(relay, new_relay):
+def test_a_second_relay_on_the_same_port_does_not_start_and_the_first_goes_on(shared_relay, new_relay):
     second = new_relay(1)
     second.configuration["listeners"] = [
-        {"bind": f"127.0.0.1:{relay.port}", "tls": "none", "auth": "none", "networks": ["127.0.0.0/8"]}
+        {"bind": f"127.0.0.1:{shared_relay.port}", "tls": "none", "auth": "none", "networks": ["127.0.0.0/8"]}
     ]
     second.write_configuration()
     second.launch()
     assert second.wait() not in {0, -9}
     assert "Traceback" not in second.said()
-    assert relay.get("/readyz")[0] == 200
+    assert shared_relay.get("/readyz")[0] == 200
 
 
-def test_the_master_key_is_readable_by_its_owner_alone(relay):
-    keys = [path for path in Path(relay.folder).iterdir() if path.stat().st_size <= 256 and "key" in path.name]
+def test_the_master_key_is_readable_by_its_owner_alone(shared_relay):
+    keys = [path for path in Path(shared_relay.folder).iterdir() if path.stat().st_size <= 256 and "key" in path.name]
     assert keys
     assert all(path.stat().st_mode & 0o077 == 0 for path in keys)
