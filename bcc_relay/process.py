@@ -24,14 +24,17 @@ from bcc_relay.forwarder.upstream import Forwarder
 from bcc_relay.listener.limits import Connections, FailedLogins
 from bcc_relay.listener.options import ListenerOptions
 from bcc_relay.listener.server import Listener
+from bcc_relay.relay.attempt import Attempts
 from bcc_relay.relay.decisions import Decisions
 from bcc_relay.relay.delivery import Delivery
 from bcc_relay.relay.intake import COULD_NOT_DECIDE, Intake
 from bcc_relay.relay.live import Live
 from bcc_relay.relay.options import Current
 from bcc_relay.relay.post import Post
+from bcc_relay.relay.reports import Reports
 from bcc_relay.relay.resubmissions import Resubmissions
 from bcc_relay.relay.review import Review
+from bcc_relay.relay.under_way import UnderWay
 from bcc_relay.relay.upkeep import Upkeep
 from bcc_relay.telemetry import systemd
 from bcc_relay.telemetry.health import health_app
@@ -147,17 +150,20 @@ class Relay:
         """Drain: stop listening, finish what is in progress, give back what is not, close."""
         self.observe(Lifecycle("draining"))
         self._draining = True
-        await asyncio.gather(*(listener.drain(DRAIN_S) for listener in self._listeners))
+        await asyncio.gather(self._drain_delivery(), *(listener.drain(DRAIN_S) for listener in self._listeners))
         self._upkeep.stop()
-        try:
-            await asyncio.wait_for(self._delivery.drain(), DRAIN_S)
-        except (TimeoutError, StoreError):
-            # The leases bring back what is left, at the next start.
-            self.observe(Lifecycle("draining", {"left": "deliveries in progress were broken off"}))
-            for task in self._tasks:
-                task.cancel()
         await self._stack.aclose()
         self.observe(Lifecycle("stopped"))
+
+    async def _drain_delivery(self) -> None:
+        try:
+            broken_off = await self._delivery.drain(DRAIN_S)
+        except StoreError as error:
+            # What was claimed is given back at the next start.
+            self.observe(Lifecycle("draining", {"store": str(error)}))
+            return
+        if broken_off:
+            self.observe(Lifecycle("draining", {"left": f"{broken_off} sends in progress were broken off"}))
 
     async def _start(self) -> None:
         settings = self._settings
@@ -172,7 +178,10 @@ class Relay:
         self._stack.push_async_callback(forwarder.close)
         # Whatever runs beside the dialogs belongs to this group, which waits for it at the end.
         group = await self._stack.enter_async_context(asyncio.TaskGroup())
-        self._build(store, forwarder, group)
+        under_way = UnderWay(group)
+        # What dialogs began in their last moments has had its time.
+        self._stack.push_async_callback(under_way.finish, 0)
+        self._build(store, forwarder, under_way)
         await self._resubmissions.recall()
         await store.reclaim(owner="")
         await self._upkeep.round()
@@ -189,32 +198,33 @@ class Relay:
     def _files(self) -> str:
         return ", ".join(map(str, self._loaded.files))
 
-    def _build(self, store: SqlStore, forwarder: Forwarder, group: asyncio.TaskGroup) -> None:
+    def _build(self, store: SqlStore, forwarder: Forwarder, under_way: UnderWay) -> None:
         self._store: Store = store
         post = Post(self._current, now, new_id)
+        attempts = Attempts(forwarder, new_id=new_id, observe=self.observe)
+        reports = Reports(post, new_id=new_id, observe=self.observe)
         self._resubmissions = Resubmissions(store, now, store.keys.fingerprint)
         self._delivery = Delivery(
             self._current,
             store,
-            forwarder,
-            post,
+            attempts,
+            reports,
+            under_way,
             clock=now,
             new_id=new_id,
             observe=self.observe,
             owner=f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}",
-            spawn=group.create_task,
         )
         live = Live(
-            self._current,
             store,
-            forwarder,
+            attempts,
+            reports,
             self._delivery,
-            post,
+            under_way,
             clock=now,
             new_id=new_id,
             observe=self.observe,
             resubmissions=self._resubmissions,
-            spawn=group.create_task,
             chance=random.random,
         )
         self._intake = Intake(

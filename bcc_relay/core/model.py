@@ -398,6 +398,8 @@ class NewRecord:
     is_notice: bool = False
     expires_at: datetime | None = None
     next_attempt_at: datetime | None = None
+    attempts: int = 0
+    """Attempts made before it was stored: the live one."""
     fingerprint: str = ""
     """Keyed digest of sender, recipients and octets; recognises a resubmission for 24 hours."""
     content_key: str = ""

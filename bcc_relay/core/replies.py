@@ -77,6 +77,12 @@ def held(message_id: str) -> Reply:
     return Reply(250, f"2.0.0 Held for review as {message_id}, not delivered yet")
 
 
+def is_held_elsewhere(reply: Reply, message_id: str) -> bool:
+    """Whether this says that another held item has taken the message's recipients in."""
+    text = held(message_id).text
+    return reply.text != text and reply.text.startswith(text.partition(message_id)[0])
+
+
 def internal(reference: str) -> Reply:
     """Say that something of ours failed; `reference` finds the log line."""
     return Reply(451, f"4.3.0 Something went wrong here, please try again later (reference {reference})")

@@ -4,58 +4,54 @@ from __future__ import annotations
 
 import asyncio
 import random
-import time
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
 
 from bcc_relay.core import replies
 from bcc_relay.core.actions.leave import dispatches, prepare
 from bcc_relay.core.errors import NotRewritableError, StoreError
-from bcc_relay.core.events import Attempted, Failed, Moved, StageTimed
-from bcc_relay.core.model import (
-    OUTCOME_NAMES,
-    Deferred,
-    Delivered,
-    InDoubt,
-    OutcomeName,
-    Refused,
-    Reply,
-    Sent,
-    State,
-    Submission,
-)
-from bcc_relay.core.report import Fate, Kind
+from bcc_relay.core.events import Failed, Moved
+from bcc_relay.core.model import OUTCOME_NAMES, Deferred, OutcomeName, Refused, Reply, State, Submission
 from bcc_relay.core.retry import next_step
 from bcc_relay.relay.ports import Move
+from bcc_relay.relay.reports import NO_OCTETS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Mapping
+    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
-    from bcc_relay.core.model import Dispatch, Message, NewRecord, Outcome, Recipient, Record
+    from bcc_relay.core.model import Dispatch, Message, NewRecord, Outcome, Record, Sent
+    from bcc_relay.core.retry import Step
+    from bcc_relay.relay.attempt import Attempts
     from bcc_relay.relay.options import Current
-    from bcc_relay.relay.ports import Clock, NewId, Observe, Store, Upstream
-    from bcc_relay.relay.post import Post
+    from bcc_relay.relay.ports import Clock, NewId, Observe, Store
+    from bcc_relay.relay.reports import Reports
+    from bcc_relay.relay.under_way import UnderWay
 
-    Spawn = Callable[[Coroutine[object, object, None]], object]
+    Result = TypeVar("Result")
 
 LEASE = timedelta(hours=1)
-"""Longer than one message can take; what a dead relay had claimed comes back at its next start."""
+"""How long a claim lasts; what a dead relay had claimed comes back at the next start."""
+TURN = LEASE / 2
+"""A message with very many transactions gives way after this, so that its claim never ends under it."""
+LARGE_HEADER_BYTES = 32768
+"""A larger header is prepared in a thread, so that other mail does not wait for it."""
 BATCH = 20
 POLL_S = 1.0
 """Longest wait before looking for due mail: releases may come from another process."""
+STORE_AGAIN_S = 1.0
+"""Wait before something is told to the store once more, after it failed."""
+DELAY_WARNING = timedelta(hours=4)
+"""The sender hears once of a message that waits longer than this (RFC 3461 6.2)."""
 
 
-async def attempt(
-    upstream: Upstream, dispatch: Dispatch, observe: Observe, *, live: bool, all_or_nothing: bool = False
-) -> Sent:
-    """Try one transaction and tell observers what became of it."""
-    started = time.perf_counter()
-    sent = await upstream.send(dispatch, all_or_nothing=all_or_nothing)
-    observe(StageTimed("forward", time.perf_counter() - started))
-    names = [OUTCOME_NAMES[type(outcome)].value for outcome in sent.outcomes]
-    counted = {name: names.count(name) for name in set(names)}
-    observe(Attempted(dispatch.message_id, counted, sent.reply.code, sent.reply.text, live))
-    return sent
+@dataclass(slots=True)
+class _Sent:
+    """How far one claimed message came. `outcomes` by the recipient's position."""
+
+    outcomes: dict[int, Outcome]
+    is_cut_short: bool = False
 
 
 class Delivery:
@@ -65,62 +61,77 @@ class Delivery:
         self,
         current: Current,
         store: Store,
-        upstream: Upstream,
-        post: Post,
+        attempts: Attempts,
+        reports: Reports,
+        under_way: UnderWay,
         *,
         clock: Clock,
         new_id: NewId,
         observe: Observe,
         owner: str,
-        spawn: Spawn,
         chance: Callable[[], float] = random.random,
+        pause: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
-        """Claims are made in the name of `owner`; `spawn` starts a task in a group that waits for it."""
+        """Claims are made in the name of `owner`. `pause` waits that many seconds before the store is tried again."""
         self._current = current
         self._store = store
-        self._upstream = upstream
-        self._post = post
+        self._attempts = attempts
+        self._reports = reports
+        self._under_way = under_way
         self._clock = clock
         self._new_id = new_id
         self._observe = observe
         self.owner = owner
-        self._spawn = spawn
         self._chance = chance
+        self._pause = pause
         self._wake = asyncio.Event()
-        self._idle = asyncio.Event()
-        self._idle.set()
         self._active = 0
         self._draining = False
+        self._over = asyncio.Event()
+        self._over.set()
 
     def wake(self) -> None:
         """Look for due mail at once."""
         self._wake.set()
 
     async def run(self) -> None:
-        """Deliver until drained. Trouble with the store is reported and tried again."""
-        while not self._draining:
-            self._wake.clear()
-            try:
-                claimed = await self._claim()
-            except StoreError as error:
-                self._observe(Failed(self._new_id(), "delivery", str(error)))
-                claimed = ()
-            for record in claimed:
-                self._active += 1
-                self._idle.clear()
-                self._spawn(self._deliver_one(record))
-            if not claimed or self._active >= BATCH:
-                try:
-                    await asyncio.wait_for(self._wake.wait(), POLL_S)
-                except TimeoutError:
-                    continue
+        """Deliver until drained. Trouble is reported and tried again."""
+        self._over.clear()
+        try:
+            while not self._draining:
+                await self._turn()
+        finally:
+            self._over.set()
 
-    async def drain(self) -> None:
-        """Claim nothing more, finish what is under way, and give back what is left."""
+    async def _turn(self) -> None:
+        self._wake.clear()
+        claimed: tuple[Record, ...] = ()
+        try:
+            claimed = await self._claim()
+        except Exception as error:  # noqa: BLE001 - top of a task: delivery must not end for one error
+            self._failed(error)
+        if self._draining:
+            return  # what was just claimed is given back
+        for record in claimed:
+            self._active += 1
+            self._under_way.start(self._deliver_one(record))
+        if not claimed or self._active >= BATCH:
+            try:
+                await asyncio.wait_for(self._wake.wait(), POLL_S)
+            except TimeoutError:
+                return
+
+    async def drain(self, limit_s: float) -> int:
+        """Claim nothing more, finish what is under way, break off what takes longer, and give back what is left.
+
+        Returns how many sends were broken off. Raises StoreError; then the next start gives back what is left.
+        """
         self._draining = True
         self._wake.set()
-        await self._idle.wait()
+        await self._over.wait()
+        broken_off = await self._under_way.finish(limit_s)
         await self._store.reclaim(owner=self.owner)
+        return broken_off
 
     async def _claim(self) -> tuple[Record, ...]:
         room = BATCH - self._active
@@ -132,112 +143,172 @@ class Delivery:
     async def _deliver_one(self, record: Record) -> None:
         try:
             await self._deliver(record)
-        except StoreError as error:
-            # What was sent is noted as far as the store took it; the lease brings the rest back.
-            self._observe(Failed(self._new_id(), "delivery", str(error), record.id))
         except Exception as error:  # noqa: BLE001 - top of a task: one message must not stop the others
-            self._observe(Failed(self._new_id(), "delivery", f"{type(error).__name__}: {error}", record.id))
+            self._failed(error, record.id)
+            await self._put_off(record)
         finally:
             self._active -= 1
             self._wake.set()
-            if not self._active:
-                self._idle.set()
+
+    async def _put_off(self, claimed: Record) -> None:
+        """Have a message tried again later, after something of ours went wrong. What is noted of it stays."""
+        try:
+            record = await self.insist(partial(self._store.get, claimed.id))
+            if record is not None and record.revision == claimed.revision:
+                await self.settle(record, await self.insist(partial(self._store.message, record.id)), {})
+        except Exception as error:  # noqa: BLE001 - top of a task; the end of the lease brings it back
+            self._failed(error, claimed.id)
+
+    def _failed(self, error: Exception, message_id: str | None = None) -> None:
+        self._observe(Failed(self._new_id(), "delivery", f"{type(error).__name__}: {error}", message_id))
+
+    async def insist(self, operation: Callable[[], Awaitable[Result]]) -> Result:
+        """Ask the store until it answers, or until it is time to stop: what was sent must not be sent again."""
+        while True:
+            try:
+                return await operation()
+            except StoreError as error:
+                if self._draining:
+                    raise
+                self._failed(error)
+                await self._pause(STORE_AGAIN_S)
+
+    # --- one message -------------------------------------------------------------------------------------------------
 
     async def _deliver(self, record: Record) -> None:
         message = await self._store.message(record.id)
         if message is None:
-            gone = Refused(replies.CONTENT_GONE)
-            await self.settle(record, None, dict.fromkeys(self._due(record), gone))
+            await self._refuse(record, None, replies.CONTENT_GONE)
             return
         submission = Submission(record.id, record.received_at, record.envelope, message, record.origin)
         leaving = self._current.options.leaving
         try:
-            header = prepare(submission, record.form, leaving)
+            if len(message.header) > LARGE_HEADER_BYTES:
+                header = await asyncio.to_thread(prepare, submission, record.form, leaving)
+            else:
+                header = prepare(submission, record.form, leaving)
         except NotRewritableError:
             # What was decided cannot be done any more, say after a change of settings. Never the original octets.
-            refused = Refused(replies.NOT_REWRITABLE)
-            await self.settle(record, message, dict.fromkeys(self._due(record), refused))
+            await self._refuse(record, message, replies.NOT_REWRITABLE)
             return
-        position_of = {id(r.recipient): position for position, r in enumerate(record.recipients)}
-        outcomes: dict[int, Outcome] = {}
-        for dispatch in dispatches(submission, record.form, header, record.due, leaving):
-            sent = await attempt(self._upstream, dispatch, self._observe, live=False)
-            now_known = {
-                position_of[id(recipient)]: outcome
-                for recipient, outcome in zip(dispatch.envelope.recipients, sent.outcomes, strict=True)
-            }
-            outcomes |= now_known
-            if len(outcomes) < len(record.due):
-                await self._store.note(record.id, _pairs(now_known))
-            if self._draining or any(isinstance(o, Deferred) and o.unreachable for o in sent.outcomes):
-                break
-        await self.settle(record, message, outcomes)
+        due = record.due
+        done = await self._send(record, dispatches(submission, record.form, header, due, leaving), len(due))
+        await self.settle(record, message, done.outcomes, is_cut_short=done.is_cut_short)
 
-    def _due(self, record: Record) -> tuple[int, ...]:
+    async def _refuse(self, record: Record, message: Message | None, why: Reply) -> None:
         due = {id(recipient) for recipient in record.due}
-        return tuple(position for position, r in enumerate(record.recipients) if id(r.recipient) in due)
+        waiting = [position for position, r in enumerate(record.recipients) if id(r.recipient) in due]
+        await self.settle(record, message, dict.fromkeys(waiting, Refused(why)))
+
+    async def _send(self, record: Record, transactions: Iterable[Dispatch], due: int) -> _Sent:
+        """Send until all `due` recipients are tried, the upstream is gone, or it is time to give way."""
+        position_of = {id(r.recipient): position for position, r in enumerate(record.recipients)}
+        until = self._clock() + TURN
+        done = _Sent({})
+        for dispatch in transactions:
+            positions = [position_of[id(recipient)] for recipient in dispatch.envelope.recipients]
+            sent = await self._attempt(record, dispatch, positions)
+            outcomes = dict(zip(positions, sent.outcomes, strict=True))
+            done.outcomes |= outcomes
+            if len(done.outcomes) == due:
+                break
+            done.is_cut_short = self._draining or self._clock() >= until or not await self._noted(record, outcomes)
+            if done.is_cut_short or any(isinstance(o, Deferred) and o.unreachable for o in sent.outcomes):
+                break
+        return done
+
+    async def _attempt(self, record: Record, dispatch: Dispatch, positions: Sequence[int]) -> Sent:
+        try:
+            return await self._attempts.make(dispatch, live=False)
+        except asyncio.CancelledError:
+            # Broken off: whether the final dot had gone is not known (ports.Upstream).
+            unknown = (OutcomeName.IN_DOUBT, replies.CONNECTION_LOST)
+            await self._store.note(record.id, dict.fromkeys(positions, unknown))
+            raise
+
+    async def _noted(self, record: Record, outcomes: Mapping[int, Outcome]) -> bool:
+        """Note what must survive a crash; whether the store took it.
+
+        A refusal is not noted: after a crash it is met again, and then it is reported.
+        """
+        worth_noting = {at: outcome for at, outcome in outcomes.items() if not isinstance(outcome, Refused | Deferred)}
+        if not worth_noting:
+            return True
+        try:
+            await self._store.note(record.id, _pairs(worth_noting))
+        except StoreError as error:
+            self._failed(error, record.id)
+            return False
+        return True
+
+    # --- what follows ------------------------------------------------------------------------------------------------
 
     async def settle(
-        self, record: Record, message: Message | None, outcomes: Mapping[int, Outcome], *, client_retries: bool = False
+        self,
+        record: Record,
+        message: Message | None,
+        outcomes: Mapping[int, Outcome],
+        *,
+        is_cut_short: bool = False,
+        client_retries: bool = False,
+        notices: Sequence[NewRecord] = (),
     ) -> None:
         """Record the outcomes of an attempt at a claimed record, with the reports that are due.
 
-        `client_retries`: the client was told to try again, so the relay neither retries nor reports.
+        `is_cut_short`: who is missing in `outcomes` is due at once. `client_retries`: the client was told to try again,
+        so the relay neither retries nor reports. `notices` go out with it unless the client tries again. Raises
+        StoreError while draining; otherwise it insists.
         """
         now = self._clock()
         pairs = _pairs(outcomes)
         after = [pairs.get(position, (r.outcome, r.reply))[0] for position, r in enumerate(record.recipients)]
         step = next_step(record, after, self._current.options.schedule, now, self._chance())
-        state, next_at = step.state, step.next_attempt_at
+        state, next_at, attempts = step.state, step.next_attempt_at, record.attempts + 1
+        if is_cut_short and next_at:
+            next_at, attempts = now, record.attempts
         if client_retries and state is not State.DELIVERED:
             state, next_at = State.FAILED, None
-        notices: tuple[NewRecord, ...] = ()
-        if message is not None and not record.is_notice and not client_retries:
-            notices = self._reports(record, message, outcomes, step.gave_up)
-        moved = await self._store.move(
-            Move(
-                id=record.id,
-                revision=record.revision,
-                state=state,
-                at=now,
-                event="deferred" if next_at else state.value,
-                outcomes=pairs,
-                next_attempt_at=next_at,
-                attempts=record.attempts + 1,
-                notices=notices,
-            )
+            notices = ()
+        warns = self._warns(record, step)
+        own = () if client_retries else self._reports_of(record, message, outcomes, step, warns=warns)
+        move = Move(
+            id=record.id,
+            revision=record.revision,
+            state=state,
+            at=now,
+            event="deferred" if next_at else state.value,
+            outcomes=pairs,
+            next_attempt_at=next_at,
+            attempts=attempts,
+            delay_warned=True if warns else None,
+            notices=(*notices, *own),
         )
-        if moved is None:
+        if await self.insist(partial(self._store.move, move)) is None:
             self._observe(Failed(self._new_id(), "delivery", "someone else moved it meanwhile", record.id))
             return
         self._observe(Moved(record.id, record.state.value, state.value))
-        if notices:
+        if move.notices:
             self.wake()
 
-    def _reports(
-        self, record: Record, message: Message, outcomes: Mapping[int, Outcome], gave_up: bool
+    def _warns(self, record: Record, step: Step) -> bool:
+        waited = self._clock() - (record.retry_since or record.received_at)
+        return step.next_attempt_at is not None and not record.delay_warned and waited >= DELAY_WARNING
+
+    def _reports_of(
+        self, record: Record, message: Message | None, outcomes: Mapping[int, Outcome], step: Step, *, warns: bool
     ) -> tuple[NewRecord, ...]:
-        submission = Submission(record.id, record.received_at, record.envelope, message, record.origin)
-        failed: list[Fate] = []
-        relayed: list[Fate] = []
-        for position, stored in enumerate(record.recipients):
-            outcome = outcomes.get(position)
-            fate = fate_of(stored.recipient, outcome, stored.reply)
-            waits = outcome is None and stored.outcome not in (OutcomeName.DELIVERED, OutcomeName.REFUSED)
-            undelivered = waits or isinstance(outcome, Deferred | InDoubt)
-            if isinstance(outcome, Refused) or (gave_up and undelivered):
-                failed.append(fate)
-            elif isinstance(outcome, Delivered) and not outcome.dsn_offered:
-                relayed.append(fate)
-        return (
-            *self._post.reports(submission, record.subject, failed, Kind.FAILED),
-            *self._post.reports(submission, record.subject, relayed, Kind.RELAYED),
-        )
-
-
-def fate_of(recipient: Recipient, outcome: Outcome | None, known: Reply | None = None) -> Fate:
-    """Return what a report says of one recipient; `known` is the last answer when this attempt gave none."""
-    return Fate(recipient, outcome.reply if outcome else known, in_doubt=isinstance(outcome, InDoubt))
+        if record.is_notice:
+            return ()
+        submission = Submission(record.id, record.received_at, record.envelope, message or NO_OCTETS, record.origin)
+        since = record.retry_since or record.received_at
+        fates = [(stored, outcomes.get(position)) for position, stored in enumerate(record.recipients)]
+        return self._reports.of(
+            submission,
+            record.subject,
+            fates,
+            gave_up=step.gave_up,
+            delayed_until=since + self._current.options.schedule.give_up_after if warns else None,
+        ).all
 
 
 def _pairs(outcomes: Mapping[int, Outcome]) -> dict[int, tuple[OutcomeName, Reply | None]]:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from datetime import timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -16,19 +15,20 @@ from bcc_relay.core.actions.leave import dispatches, is_own_mark
 from bcc_relay.core.address import parse_mailbox
 from bcc_relay.core.errors import StoreError, StoreFullError
 from bcc_relay.core.events import Decided, Failed, SmtpRefused, StageTimed
+from bcc_relay.core.header import split_fields
 from bcc_relay.core.judge import judge
-from bcc_relay.core.model import Form, Hold, Judgement, NewRecord, Pass, Reject, Rewrite, State
+from bcc_relay.core.model import Form, Hold, Judgement, NewRecord, Reject, State
 from bcc_relay.core.wording import Case
+from bcc_relay.relay.parts import Parts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime
 
     from bcc_relay.core.judge import Judged
     from bcc_relay.core.model import Reply, Submission
     from bcc_relay.relay.delivery import Delivery
     from bcc_relay.relay.live import Live
-    from bcc_relay.relay.options import Current
+    from bcc_relay.relay.options import Current, RelayOptions
     from bcc_relay.relay.ports import Clock, NewId, Observe, Store
     from bcc_relay.relay.post import Post
     from bcc_relay.relay.resubmissions import Resubmissions
@@ -39,8 +39,6 @@ LARGE_HEADER_BYTES = 32768
 """A larger header is judged in a thread, so that other mail does not wait for it."""
 COULD_NOT_DECIDE = "could-not-decide"
 """Stands for the rule when judging failed in a way nobody foresaw."""
-NOTICE_WINDOW = timedelta(minutes=10)
-"""The parts of one message that a client split by recipients make one notice."""
 
 
 class Intake:
@@ -69,7 +67,8 @@ class Intake:
         self._new_id = new_id
         self._observe = observe
         self._resubmissions = resubmissions
-        self._noticed: dict[str, datetime] = {}
+        self._counted = Parts(clock)
+        self._told = Parts(clock)
 
     async def take(self, submission: Submission) -> Reply:
         """Decide about a submission and act (see the port)."""
@@ -77,27 +76,27 @@ class Intake:
             reply = await self._take(submission)
         except StoreFullError as error:
             self._failed(submission, "store", error)
+            self._refused(submission, "store")
             reply = replies.DISK_FULL
         except StoreError as error:
+            self._refused(submission, "store")
             reply = replies.internal(self._failed(submission, "store", error))
         except Exception as error:  # noqa: BLE001 - top of a request: unknown means temporary, and the client keeps it
+            self._refused(submission, "internal")
             reply = replies.internal(self._failed(submission, "intake", error))
         return reply
 
     async def unheard(self, submission: Submission, reply: Reply) -> None:
         """Note that the client was gone before it heard `reply`: it may send the same again within 24 hours."""
-        if reply.code != replies.OK_CODE:
+        if reply.code // 100 != replies.OK_CODE // 100:
             return
-        key = await self._resubmissions.fingerprint(submission)
         try:
-            known = await self._store.get(submission.id)
-            if known is None:
-                await self._store.add(self._live.already_delivered(submission, key))
-            else:
-                await self._store.heard(submission.id, heard=False)
-            self._resubmissions.remember(key, submission.id)
+            if not replies.is_held_elsewhere(reply, submission.id):
+                await self._resubmissions.unheard(submission)
         except StoreError as error:
             self._failed(submission, "store", error)
+        except Exception as error:  # noqa: BLE001 - top of a request
+            self._failed(submission, "intake", error)
 
     def _failed(self, submission: Submission, where: str, error: Exception) -> str:
         reference = self._new_id()
@@ -107,49 +106,45 @@ class Intake:
     async def _take(self, submission: Submission) -> Reply:
         if reply := await self._resubmissions.answer(submission):
             return reply
-        judged = await self._judge(submission)
+        # A reload in the middle must not have a message judged by one policy and sent by another.
+        options = self._current.options
+        judged = await self._judge(submission, options)
         if judged is None:
-            return await self._hold_unjudged(submission)
-        if refusal := self._refusal(submission, judged):
+            return await self._hold_unjudged(submission, options)
+        if refusal := self._refusal(submission, judged, options):
             return refusal
-        self._tell(submission, judged)
-        return await self._carry_out(submission, judged)
-
-    async def _carry_out(self, submission: Submission, judged: Judged) -> Reply:
-        if self._current.options.policy.monitor:
-            return await self._send(submission, judged)
+        await self._tell(submission, judged.judgement, options, judged.monitored)
         match judged.verdict:
-            case Reject(sentence=sentence):
+            case Reject(sentence=sentence) if not options.policy.monitor:
                 self._refused(submission, "policy")
                 return replies.refused_by_rule(sentence)
-            case Hold():
-                return await self._hold(submission, judged)
-            case Pass() | Rewrite():
-                return await self._send(submission, judged)
+            case Hold() if not options.policy.monitor:
+                return await self._hold(submission, judged, options)
+            case _:
+                return await self._send(submission, judged, options)
 
-    async def _judge(self, submission: Submission) -> Judged | None:
+    async def _judge(self, submission: Submission, options: RelayOptions) -> Judged | None:
         """Judge; None when that failed in a way nobody foresaw: the message is held then, never passed."""
         laps: list[tuple[str, float]] = [("", time.perf_counter())]
 
         def lap(stage: str) -> None:
             laps.append((stage, time.perf_counter()))
 
-        options = self._current.options
         try:
             if len(submission.message.header) > LARGE_HEADER_BYTES:
                 judged = await asyncio.to_thread(judge, submission, options.policy, options.leaving, lap=lap)
             else:
                 judged = judge(submission, options.policy, options.leaving, lap=lap)
         except Exception as error:  # noqa: BLE001 - strangers' octets never raise past the door, and never pass by it
-            self._failed(submission, "judge", error)
+            self._failed(submission, "intake.judge", error)
             return None
         for (_, before), (stage, after) in pairwise(laps):
             self._observe(StageTimed(stage, after - before))
         return judged
 
-    def _refusal(self, submission: Submission, judged: Judged) -> Reply | None:
+    def _refusal(self, submission: Submission, judged: Judged, options: RelayOptions) -> Reply | None:
         """Refuse loops, and authors that are not the login's own (RFC 6409 6.1)."""
-        facts, leaving, origin = judged.facts, self._current.options.leaving, submission.origin
+        facts, leaving, origin = judged.facts, options.leaving, submission.origin
         loops = facts.received_count >= MAX_RECEIVED or any(
             is_own_mark(mark, facts.message_id, submission.envelope, leaving.mark_key) for mark in facts.marks
         )
@@ -165,10 +160,13 @@ class Intake:
         origin = submission.origin
         self._observe(SmtpRefused(origin.listener, origin.client, reason, origin.user))
 
-    def _tell(self, submission: Submission, judged: Judged) -> None:
-        judgement = judged.judgement
-        stopped = judgement.verdict != "pass"
-        enforced = not self._current.options.policy.monitor
+    async def _tell(
+        self, submission: Submission, judgement: Judgement, options: RelayOptions, monitored: tuple[str, ...] = ()
+    ) -> None:
+        enforced = not options.policy.monitor
+        is_stopped = enforced and judgement.verdict != "pass"
+        # A message that the client split by recipients protects the same people once.
+        counts = is_stopped and self._counted.is_first(await self._resubmissions.content_key(submission))
         sender = submission.envelope.sender
         self._observe(
             Decided(
@@ -176,28 +174,47 @@ class Intake:
                 listener=submission.origin.listener,
                 verdict=judgement.verdict,
                 rule=judgement.rule,
-                detectors=tuple(finding.detector for finding in judged.findings),
+                detectors=tuple(finding.detector for finding in judgement.findings),
                 sender=sender.text if sender else "",
                 recipients=len(submission.envelope.recipients),
                 visible_outsiders=judgement.visible_outsiders,
-                protected=judgement.visible_outsiders if stopped and enforced else 0,
+                protected=judgement.visible_outsiders if counts else 0,
                 damage=judgement.damage,
                 size_bytes=submission.message.size_bytes,
                 enforced=enforced,
-                monitored_rules=judged.monitored,
+                monitored_rules=monitored,
             )
         )
 
     # --- carrying it out ---------------------------------------------------------------------------------------------
 
-    async def _send(self, submission: Submission, judged: Judged) -> Reply:
-        options = self._current.options
+    async def _send(self, submission: Submission, judged: Judged, options: RelayOptions) -> Reply:
+        """Send a message in the form it leaves in, and tell its sender when that is not the one it came in."""
+        is_told = judged.form is not Form.AS_IS and self._post.addressee(submission, judged.facts.fields) is not None
+        key = await self._resubmissions.content_key(submission) if is_told else ""
+        if not is_told or not self._told.is_first(key):
+            return await self._send_with(submission, judged, (), options)
+        reply: Reply | None = None
+        try:
+            case = self._case(submission, judged.judgement, judged.facts.subject, options, safe_release=True)
+            notices = self._post.rewritten(submission, judged.facts.fields, case)
+            reply = await self._send_with(submission, judged, notices, options)
+        finally:
+            if reply is None or reply.code // 100 != replies.OK_CODE // 100:
+                self._told.forget(key)  # it did not leave, so nobody was told
+        return reply
+
+    async def _send_with(
+        self, submission: Submission, judged: Judged, notices: Sequence[NewRecord], options: RelayOptions
+    ) -> Reply:
         assert judged.header is not None
         leaving = dispatches(submission, judged.form, judged.header, submission.envelope.recipients, options.leaving)
         first, second = next(leaving), next(leaving, None)
         if options.live and second is None:
-            notices = await self._rewritten_notice(submission, judged)
-            return await self._live.send(submission, judged, first, notices)
+            reply = await self._live.send(submission, judged, first, notices, options)
+            if reply.code // 100 != replies.OK_CODE // 100:
+                self._refused(submission, "upstream")
+            return reply
         record = NewRecord(
             submission,
             State.QUEUED,
@@ -207,32 +224,30 @@ class Intake:
             next_attempt_at=self._clock(),
             fingerprint=await self._resubmissions.fingerprint(submission),
         )
-        await self._add(record, await self._rewritten_notice(submission, judged))
+        await self._add(record, notices)
         self._delivery.wake()
         return replies.queued(submission.id)
 
-    async def _hold(self, submission: Submission, judged: Judged) -> Reply:
-        case = self._case(submission, judged, safe_release=judged.safe_release)
-        notices = self._post.held(submission, judged.facts.fields, case)
-        return await self._store_held(submission, judged.judgement, judged.facts.subject, notices)
+    async def _hold(self, submission: Submission, judged: Judged, options: RelayOptions) -> Reply:
+        facts = judged.facts
+        case = self._case(submission, judged.judgement, facts.subject, options, safe_release=judged.safe_release)
+        notices = self._post.held(submission, facts.fields, case)
+        return await self._store_held(submission, judged.judgement, facts.subject, notices, options)
 
-    async def _hold_unjudged(self, submission: Submission) -> Reply:
+    async def _hold_unjudged(self, submission: Submission, options: RelayOptions) -> Reply:
         judgement = Judgement("hold", COULD_NOT_DECIDE, "This message could not be read with certainty.")
-        case = Case(
-            id=submission.id,
-            subject="",
-            received_at=submission.received_at,
-            recipients=len(submission.envelope.recipients),
-            judgement=judgement,
-            expires_at=submission.received_at + self._current.options.expire_after,
-            reviewers=self._current.options.reviewers,
-            safe_release=False,
-            second_person=self._current.options.second_person_as_is,
-        )
-        return await self._store_held(submission, judgement, "", self._post.held(submission, (), case))
+        await self._tell(submission, judgement, options)
+        case = self._case(submission, judgement, "", options, safe_release=False)
+        fields = split_fields(submission.message.header)
+        return await self._store_held(submission, judgement, "", self._post.held(submission, fields, case), options)
 
     async def _store_held(
-        self, submission: Submission, judgement: Judgement, subject: str, notices: Sequence[NewRecord]
+        self,
+        submission: Submission,
+        judgement: Judgement,
+        subject: str,
+        notices: Sequence[NewRecord],
+        options: RelayOptions,
     ) -> Reply:
         record = NewRecord(
             submission,
@@ -240,7 +255,7 @@ class Intake:
             Form.AS_IS,
             judgement,
             subject,
-            expires_at=submission.received_at + self._current.options.expire_after,
+            expires_at=submission.received_at + options.expire_after,
             fingerprint=await self._resubmissions.fingerprint(submission),
             content_key=await self._resubmissions.content_key(submission),
         )
@@ -254,26 +269,15 @@ class Intake:
         self._observe(StageTimed("store", time.perf_counter() - started))
         return added.id
 
-    async def _rewritten_notice(self, submission: Submission, judged: Judged) -> tuple[NewRecord, ...]:
-        """Tell the sender, once for all parts of a message that the client split."""
-        if not isinstance(judged.verdict, Rewrite) or self._post.addressee(submission, judged.facts.fields) is None:
-            return ()
-        key = await self._resubmissions.content_key(submission)
-        now = self._clock()
-        self._noticed = {old: at for old, at in self._noticed.items() if now - at < NOTICE_WINDOW}
-        if key in self._noticed:
-            return ()
-        self._noticed[key] = now
-        return self._post.rewritten(submission, judged.facts.fields, self._case(submission, judged, safe_release=True))
-
-    def _case(self, submission: Submission, judged: Judged, *, safe_release: bool) -> Case:
-        options = self._current.options
+    def _case(
+        self, submission: Submission, judgement: Judgement, subject: str, options: RelayOptions, *, safe_release: bool
+    ) -> Case:
         return Case(
             id=submission.id,
-            subject=judged.facts.subject,
+            subject=subject,
             received_at=submission.received_at,
             recipients=len(submission.envelope.recipients),
-            judgement=judged.judgement,
+            judgement=judgement,
             expires_at=submission.received_at + options.expire_after,
             reviewers=options.reviewers,
             safe_release=safe_release,

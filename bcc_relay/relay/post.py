@@ -58,9 +58,17 @@ class Post:
         return self._notices(addressee, header, notice.expired_notice if expired else notice.discarded_notice, case)
 
     def reports(
-        self, submission: Submission, subject: str, fates: Sequence[Fate], kind: report.Kind
+        self,
+        submission: Submission,
+        subject: str,
+        fates: Sequence[Fate],
+        kind: report.Kind,
+        retry_until: datetime | None = None,
     ) -> tuple[NewRecord, ...]:
-        """Report on recipients to the envelope sender, as far as the sender asked for it (RFC 3461 5.2, 6)."""
+        """Report on recipients to the envelope sender, as far as the sender asked for it (RFC 3461 5.2, 6).
+
+        An empty message in `submission` stands for one whose octets are erased.
+        """
         sender = submission.envelope.sender
         told = report.reported(kind, sender, fates)
         if not told or sender is None:
@@ -74,10 +82,11 @@ class Post:
                 reporting_mta=self._current.options.leaving.hostname,
                 subject=subject,
                 received_at=submission.received_at,
-                original=submission.message,
+                original=submission.message if submission.message.size_bytes else None,
                 fates=told,
                 ret=submission.envelope.ret,
                 envid=submission.envelope.envid,
+                retry_until=retry_until,
             )
         )
         return (self._record(message, sender, now),)
@@ -90,8 +99,9 @@ class Post:
         """The login's registered address, else an own envelope sender; nobody for automatic mail (RFC 3834 2)."""
         if is_automatic(pairs, sender):
             return None
-        if origin.user_addresses:
-            return parse_mailbox(origin.user_addresses[0].encode(), smtputf8=True)
+        registered = parse_mailbox(origin.user_addresses[0].encode(), smtputf8=True) if origin.user_addresses else None
+        if registered is not None:
+            return registered
         own = sender is not None and self._current.options.leaving.organisation.is_own(sender.key)
         return sender if own else None
 

@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from bcc_relay.core import replies
-from bcc_relay.core.model import OutcomeName, State
+from bcc_relay.core import lifecycle, replies
+from bcc_relay.core.model import Form, Judgement, NewRecord, OutcomeName, State
 from bcc_relay.relay.digests import content_key, fingerprint
+from bcc_relay.relay.reports import without_octets
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from bcc_relay.core.model import Record, Reply, Submission
     from bcc_relay.relay.ports import Clock, Store
 
 WINDOW = timedelta(hours=24)
 LARGE_BYTES = 1048576
 """A larger message is digested in a thread, so that other mail does not wait for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Unheard:
+    message_id: str
+    received_at: datetime
+    client_retries: bool = False
 
 
 class Resubmissions:
@@ -30,16 +41,25 @@ class Resubmissions:
         self._store = store
         self._clock = clock
         self._digest_key = digest_key
-        self._unheard: dict[str, str] = {}
+        self._unheard: dict[str, _Unheard] = {}
 
     async def recall(self) -> None:
         """Remember what the store knows: once, before the listeners open. Raises StoreError."""
         doubts = await self._store.doubts(self._clock() - WINDOW)
-        self._unheard = {doubt.fingerprint: doubt.id for doubt in doubts}
+        self._unheard = {doubt.fingerprint: _Unheard(doubt.id, doubt.received_at) for doubt in doubts}
 
-    def remember(self, key: str, message_id: str) -> None:
-        """Remember a message whose client has not heard 250."""
-        self._unheard[key] = message_id
+    def expect_retry(self, key: str, submission: Submission) -> None:
+        """Remember a message that is in doubt and whose client was told to try again."""
+        self._unheard[key] = _Unheard(submission.id, submission.received_at, client_retries=True)
+
+    async def unheard(self, submission: Submission) -> None:
+        """Remember a message that was answered 250 when its client was gone. Raises StoreError."""
+        key = await self.fingerprint(submission)
+        if await self._store.get(submission.id) is None:
+            await self._store.add(_delivered(submission, key))
+        else:
+            await self._store.heard(submission.id, heard=False)
+        self._unheard[key] = _Unheard(submission.id, submission.received_at)
 
     async def answer(self, submission: Submission) -> Reply | None:
         """Return the answer to a resubmission that must not be sent again; None for everything else.
@@ -48,18 +68,23 @@ class Resubmissions:
         """
         if not self._unheard:
             return None
+        self._forget_old()
         key = await self.fingerprint(submission)
         earlier = self._unheard.get(key)
         if earlier is None:
             return None
-        record = await self._store.get(earlier)
-        if record is not None and record.state is State.DELIVERING and _in_doubt(record):
+        record = await self._store.get(earlier.message_id)
+        if record is not None and record.state is State.DELIVERING and earlier.client_retries:
             return replies.NO_ANSWER  # the first attempt still waits for its answer
-        del self._unheard[key]
-        if record is None or record.state is State.FAILED or record.received_at < self._clock() - WINDOW:
-            return None
-        await self._store.heard(earlier)
-        return replies.queued(earlier)
+        self._unheard.pop(key, None)
+        answer = _answer_of(record)
+        if answer is not None:
+            await self._store.heard(earlier.message_id)
+        return answer
+
+    def _forget_old(self) -> None:
+        oldest = self._clock() - WINDOW
+        self._unheard = {key: one for key, one in self._unheard.items() if one.received_at >= oldest}
 
     async def fingerprint(self, submission: Submission) -> str:
         """Digest of envelope and octets."""
@@ -74,5 +99,26 @@ class Resubmissions:
         return content_key(submission, self._digest_key)
 
 
-def _in_doubt(record: Record) -> bool:
-    return any(recipient.outcome is OutcomeName.IN_DOUBT for recipient in record.recipients)
+def _answer_of(earlier: Record | None) -> Reply | None:
+    """Say what has become of the earlier message, as far as the relay or the next server answers for it."""
+    if earlier is None:
+        return None
+    if earlier.state is State.HELD:
+        return replies.held(earlier.id)
+    delivered = any(recipient.outcome is OutcomeName.DELIVERED for recipient in earlier.recipients)
+    if earlier.state in lifecycle.FINAL and not delivered:
+        return None  # nobody is known to have got it
+    return replies.queued(earlier.id)  # who did not get it is reported, or tried again
+
+
+def _delivered(submission: Submission, key: str) -> NewRecord:
+    """Return the record of a message that was delivered live while its client was gone. Its octets are not kept."""
+    return NewRecord(
+        without_octets(submission),
+        State.DELIVERED,
+        Form.AS_IS,
+        Judgement("pass", "", ""),
+        fingerprint=key,
+        client_heard=False,
+        outcomes=((OutcomeName.DELIVERED, None),) * len(submission.envelope.recipients),
+    )

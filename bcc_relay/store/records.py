@@ -50,6 +50,7 @@ def first(new: NewRecord) -> Record:
         expires_at=new.expires_at,
         next_attempt_at=new.next_attempt_at,
         retry_since=None if new.state is State.HELD else submission.received_at,
+        attempts=new.attempts,
     )
 
 
