@@ -9,8 +9,12 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from bcc_relay.core.model import Address
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 # RFC 5321 4.5.3.1: local part 64 octets, domain 255, path 256 with its angle brackets.
 MAX_LOCAL_OCTETS = 64
@@ -66,19 +70,25 @@ def address_key(local: str, domain: str) -> str:
     """Comparing form: local part unquoted, in NFC and case-folded; domain lower-cased in A-label form."""
     if local.startswith('"') and local.endswith('"') and len(local) > 1:
         local = re.sub(r"\\(.)", r"\1", local[1:-1])
-    if not local.isascii():
-        local = unicodedata.normalize("NFC", unicodedata.normalize("NFC", local).casefold())
-    return f"{local.casefold()}@{_domain_key(domain)}"
+    if local.isascii():
+        return f"{local.lower()}@{_domain_key(domain)}"
+    return f"{_folded(local)}@{_domain_key(domain)}"
+
+
+def _folded(local: str) -> str:
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", local).casefold())
 
 
 def _domain_key(domain: str) -> str:
     if domain.isascii():
         return domain.lower()
-    folded = unicodedata.normalize("NFKC", domain).casefold()
-    try:
-        return folded.encode("idna").decode("ascii").lower()
-    except UnicodeError:
-        return folded
+    # RFC 5891 and UTS 46: the "idna" codec of Python is that of 2003, which makes "ss" of a sharp s and gives up often.
+    lowered = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", domain).lower()).replace("\u3002", ".")
+    return ".".join(label if label.isascii() else _a_label(label) for label in lowered.split("."))
+
+
+def _a_label(label: str) -> str:
+    return "xn--" + label.encode("punycode").decode("ascii")
 
 
 def transport_octets(address: Address) -> bytes:
@@ -89,52 +99,75 @@ def transport_octets(address: Address) -> bytes:
 
 # --- the lenient search ----------------------------------------------------------------------------------------------
 
-# A run of these before an "@" is taken for a local part. The look-behind lets a match begin only at the start of a run,
-# so a long run without "@" is walked once.
-_LOCAL_RUN = r"[^\s<>()\[\],;:\"@\\\x00-\x1f\x7f]"
-_SHOWN = re.compile(
-    rf"(?:(?<!{_LOCAL_RUN})({_LOCAL_RUN}{{1,320}})|\"((?:[^\"\\]|\\.){{1,64}})\")[ \t]?@[ \t]?"
-    r"([\w\-.]{1,255}|\[[^\]\s]{1,64}\])",
-)
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Addresses that the search recognises where other text is glued to them. Make it with `known`."""
+
+    keys: frozenset[str] = frozenset()
+    domains: frozenset[str] = frozenset()
+
+
+def known(keys: frozenset[str]) -> Known:
+    """Return `keys` (comparing form) as the search wants them."""
+    return Known(keys, frozenset(key.rpartition("@")[2] for key in keys))
+
+
+_NOBODY = Known()
+# What ends a local part or a domain beside ASCII's specials: quotes, dashes, bullets and full stops of other scripts.
+_PUNCTUATION = "\u00ab\u00bb\u2000-\u206f\u3000-\u303f"
+# Read backwards from the "@". A mailbox has 64 octets at most; what is glued to it is looked through further.
+_LOCAL_RUN = re.compile(rf"[^\s<>()\[\],;:\"@\\\x00-\x1f\x7f{_PUNCTUATION}]{{1,320}}")
+_LABEL_CHAR = rf"[^\s\x00-,./:-@\[-\^`{{-\x9f{_PUNCTUATION}]"
+_DOMAIN_RUN = re.compile(rf"(?:{_LABEL_CHAR}|\.){{1,255}}")
+_DOMAIN_LITERAL = re.compile(r"\[[^\]\s]{1,64}\]")
+_SPREAD_DOMAIN = re.compile(rf"{_LABEL_CHAR}{{1,63}}(?: ?\. ?{_LABEL_CHAR}{{1,63}}){{1,20}}")
 _INVISIBLE = re.compile(
     "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]"
 )
 _SPACES = re.compile(r"[ \t]{2,}")
 # Each pattern below is used on text whose white space is one character wide, so that none of them walks it twice.
 _SPELT_AT = re.compile(r" ?(?:\( ?at ?\)|\[ ?at ?\]|\{ ?at ?\}) ?", re.IGNORECASE)
+_SPELT_DOT = re.compile(r" ?(?:\( ?dot ?\)|\[ ?dot ?\]|\{ ?dot ?\}) ?", re.IGNORECASE)
 _ENTITY = re.compile(r"&(?:#([0-9]{1,7})|#[xX]([0-9a-fA-F]{1,6})|commat|period);?")
 _NAMED_ENTITIES = {"&commat": "@", "&period": "."}
-_SPACED_DOT = re.compile(r" \. ?")
-_COMMENT = re.compile(r"\([^()]*\)")
+_PERCENT = re.compile(r"%([2-7][0-9A-Fa-f])")
+_SPACED_DOT = re.compile(r" ?\. ?")
+_COMMENT = re.compile(r" ?\([^()]*\) ?")
 _COMMENT_PASSES = 8
 # Marks that people put before an address; hardly any mailbox begins with one.
-_LEADING = "'`*=|/~{}!#$&^?.\u201c\u201d\u2018\u2019\u201e"
+_LEADING = "'`*=|/~{}!#$&^?."
+_GLUE = re.compile(r"[|/=&?!#$%^*'`{}~]")
+_ANY_GLUE = re.compile(r"[\W_]")
 
 
-def find_addresses(text: str) -> set[str]:
+def find_addresses(text: str, known: Known = _NOBODY) -> set[str]:
     """Return the keys of all addresses that a reader could see in `text` (decoded and unfolded).
 
     Finds them in display names, comments, groups, semicolon lists and behind unbalanced quotes, written with full-width
     or spelt-out signs, entities, `%40` or zero-width characters. Hosts of a route (`@a,@b:`) are no addresses. A domain
-    without a dot is none either: nobody outside can be reached there.
+    without a dot is none either, unless the address is `known`: nobody outside can be reached there. A known address
+    is recognised as such also where other text is glued to it (`addr=a@b.example|`).
     """
     found: set[str] = set()
-    if not text.isascii():
-        text = _INVISIBLE.sub("", unicodedata.normalize("NFKC", text))
     text = _SPACES.sub(" ", text.replace("\t", " "))
     if "&" in text:
         text = _ENTITY.sub(_entity, text)
-    if "(" in text or "[" in text or "{" in text:
-        text = _SPELT_AT.sub("@", text)
     if "%40" in text:
-        text = text.replace("%40", "@")
+        text = _PERCENT.sub(lambda match: chr(int(match[1], 16)), text)
+    if not text.isascii():
+        composed = unicodedata.normalize("NFC", text)
+        text = _SPACES.sub(" ", _INVISIBLE.sub("", unicodedata.normalize("NFKC", text).replace("\u3002", ".")))
+        if composed != text and known.keys and "@" in composed:
+            _collect(composed, known, found)
+            found &= known.keys
+    if "(" in text or "[" in text or "{" in text:
+        text = _SPELT_DOT.sub(".", _SPELT_AT.sub("@", text))
     if "@" not in text:
         return found
-    _collect(text, found)
+    _collect(text, known, found)
     if "(" in text:
-        _collect(_without_comments(text), found)
-    if " ." in text:
-        _collect(_SPACED_DOT.sub(".", text), found)
+        _collect(_without_comments(text), known, found)
     return found
 
 
@@ -142,27 +175,97 @@ def _entity(match: re.Match[str]) -> str:
     decimal, hexadecimal = match.groups()
     if decimal or hexadecimal:
         number = int(decimal) if decimal else int(hexadecimal, 16)
-        return chr(number) if number < 0x110000 else match[0]
+        # Surrogates are no characters.
+        return chr(number) if number < 0xD800 or 0xE000 <= number < 0x110000 else match[0]
     return _NAMED_ENTITIES[match[0].rstrip(";")]
-
-
-def _collect(text: str, found: set[str]) -> None:
-    for match in _SHOWN.finditer(text):
-        run, quoted, domain = match.groups()
-        domain = domain.rstrip(".-_")
-        if "." not in domain and not domain.startswith("["):
-            continue
-        local = (run.lstrip(_LEADING) or run) if run is not None else f'"{quoted}"'
-        found.add(address_key(local, domain))
 
 
 def _without_comments(text: str) -> str:
     for _ in range(_COMMENT_PASSES):
-        shorter = _COMMENT.sub("", text)
+        shorter = _COMMENT.sub(" ", text)
         if shorter == text:
             break
         text = shorter
     return text
+
+
+def _collect(text: str, known: Known, found: set[str]) -> None:
+    """Look around each "@" by itself: nothing that stands before or behind can hide an address."""
+    backwards = text[::-1]
+    at = text.find("@")
+    while at >= 0:
+        left, right = at - (text[at - 1 : at] == " "), at + 1 + (text[at + 1 : at + 2] == " ")
+        if domain := _domain_at(text, right, known):
+            if text[left - 1 : left] == '"' and (local := _quoted_before(text, left)):
+                found.add(address_key(local, domain))
+            elif run := _LOCAL_RUN.match(backwards, len(text) - left):
+                found.add(_recognised(text, left, run[0][::-1], domain, known))
+        at = text.find("@", at + 1)
+
+
+def _domain_at(text: str, start: int, known: Known) -> str:
+    """Return the domain that begins at `start`; empty when there is none that can be reached."""
+    if match := _DOMAIN_LITERAL.match(text, start):
+        return match[0]
+    match = _DOMAIN_RUN.match(text, start)
+    if match is None:
+        return ""
+    domain = match[0].strip(".").rstrip("-_")
+    if "." in domain:
+        return domain
+    if spread := _SPREAD_DOMAIN.match(text, start):
+        return spread[0].replace(" ", "")
+    return domain if domain.lower() in known.domains else ""
+
+
+def _quoted_before(text: str, end: int) -> str:
+    """Return the quoted string that ends at `end`, with its quotes; empty when it has no beginning near by."""
+    start = text.rfind('"', max(0, end - 130), end - 1)
+    while start > 0 and text[start - 1] == "\\":
+        start = text.rfind('"', max(0, end - 130), start)
+    return text[start:end] if 0 <= start < end - 2 else ""
+
+
+def _recognised(text: str, end: int, run: str, domain: str, known: Known) -> str:
+    """Return the key of the address whose local part is `run`, or of a known one that is part of it."""
+    key = address_key(run.lstrip(_LEADING) or run, domain)
+    if key in known.keys or not known.keys:
+        return key
+    domains = [name for name in _shorter_domains(_domain_key(domain)) if name in known.domains]
+    if not domains:
+        return key
+    for local in (run, *_locals_within(text, end, run)):
+        for name in domains:
+            candidate = address_key(local, name)
+            if candidate in known.keys:
+                return candidate
+    return key
+
+
+def _shorter_domains(domain: str) -> Iterator[str]:
+    """Yield a domain, and what is left of it when text glued to its end goes."""
+    yield domain
+    for _ in range(16):
+        cut = max(domain.rfind("."), domain.rfind("_"))
+        if cut <= 0:
+            return
+        domain = domain[:cut]
+        yield domain
+
+
+def _locals_within(text: str, end: int, run: str) -> Iterator[str]:
+    """Yield what may be the local part when other text is glued to its front, the longest first."""
+    before = text[max(0, end - 130) : end]
+    if ". " in before or " ." in before:
+        joined = _LOCAL_RUN.match(_SPACED_DOT.sub(".", before)[::-1])
+        if joined:
+            yield joined[0][::-1]
+    # Between two "@" stand the end of one domain and the beginning of a local part.
+    glue = _ANY_GLUE if text[end - len(run) - 1 : end - len(run)] == "@" else _GLUE
+    tail = run[-96:]
+    yield tail.lstrip("_.-+" + _LEADING)
+    for match in glue.finditer(tail):
+        yield tail[match.end() :]
 
 
 # --- whose address is it ---------------------------------------------------------------------------------------------
