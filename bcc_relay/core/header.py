@@ -9,6 +9,7 @@ from __future__ import annotations
 import binascii
 import re
 from dataclasses import dataclass
+from encodings.aliases import aliases
 from typing import TYPE_CHECKING
 
 from bcc_relay.core.model import Body, Message
@@ -34,13 +35,15 @@ _FOLD = re.compile(rb"\r\n(?=[ \t])")
 def split_message(content: Content) -> Message:
     """Part a whole message (CRLF line ends) into header, blank line and body; the body shares the buffer.
 
-    The first blank line ends the header, whatever stands before it. Without one, everything is header.
+    The first blank line ends the header, whatever stands before it. Without one, everything is header; a last line
+    without its CRLF, which SMTP cannot bring, gets one.
     """
     if content[:2] == b"\r\n":
         return Message(b"", b"\r\n", Body(content, 2))
     end = content.find(b"\r\n\r\n")
     if end < 0:
-        return Message(content[: len(content)], b"", Body(b""))
+        header = content[: len(content)]
+        return Message(header if header.endswith(b"\r\n") or not header else header + b"\r\n", b"", Body(b""))
     return Message(content[: end + 2], b"\r\n", Body(content, end + 4))
 
 
@@ -62,6 +65,15 @@ def split_fields(header: bytes) -> tuple[Field, ...]:
             fields.append(Field("", raw, raw.removesuffix(b"\r\n")))
         start = end
     return tuple(fields)
+
+
+_MESSAGE_ID = re.compile(rb"^Message-ID[ \t]*:(?:[ \t]|\r\n[ \t])*([^\s]+)", re.IGNORECASE | re.MULTILINE)
+
+
+def message_id_of(header: bytes) -> bytes:
+    """Return the first Message-ID with its angle brackets, up to white space; empty when there is none."""
+    match = _MESSAGE_ID.search(header)
+    return match[1] if match else b""
 
 
 def _end_of_field(header: bytes, start: int) -> int:
@@ -94,9 +106,29 @@ def text_of(value: bytes) -> str:
 
 _ENCODED_WORD = re.compile(r"=\?([^?\s]{1,60})\?([bBqQ])\?([^?\r\n]*)\?=")
 _BETWEEN = re.compile(r"(\?=)[ \t\r\n]+(?==\?[^?\s]{1,60}\?[bBqQ]\?)")
+# What a lenient reader might take for an encoded-word though it is none by RFC 2047.
+_ALMOST_ENCODED = re.compile(r"=\?[^?\s]{1,60}\?[bBqQ]\?")
 _QUOTED_OCTET = re.compile(rb"=([0-9A-Fa-f]{2})")
-# Codecs of Python that are no character sets of mail, or that take more than linear time.
-_NO_CHARSETS = frozenset({"idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined", "mbcs", "oem"})
+_PADDING = re.compile(rb"=+")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+# Codecs of Python that are no character sets of mail.
+_NO_CHARSETS = {
+    "base64_codec", "bz2_codec", "hex_codec", "mbcs", "quopri_codec", "rot_13", "uu_codec", "zlib_codec", "idna",
+    "punycode", "unicode_escape", "raw_unicode_escape", "undefined", "oem",
+}  # fmt: skip
+# Names seen in mail that are missing in Python's table.
+_MORE_CHARSETS = {
+    "cp874": "cp874", "windows_874": "cp874", "koi8_u": "koi8_u", "koi8_t": "koi8_t", "utf_8_sig": "utf_8_sig",
+    "windows_31j": "cp932", "x_sjis": "cp932", "x_euc_jp": "euc_jp", "x_gbk": "gbk", "x_mac_roman": "mac_roman",
+    "iso_8859_8_i": "iso8859_8", "iso_8859_8_e": "iso8859_8", "iso_8859_6_i": "iso8859_6", "iso_8859_6_e": "iso8859_6",
+}  # fmt: skip
+# A closed table: Python's own search remembers every unknown name for good, and strangers choose the names here.
+_CHARSETS = {
+    name: codec
+    for name, codec in {**{codec: codec for codec in aliases.values()}, **aliases, **_MORE_CHARSETS}.items()
+    if codec not in _NO_CHARSETS
+}
+_NOT_IN_NAMES = re.compile(r"[^a-z0-9]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,10 +140,11 @@ class Decoded:
     line_break: bool = False
 
 
-def decode_words(text: str) -> Decoded:
+def decode_words(text: str, *, fallback: str | None = None) -> Decoded:
     """Decode the encoded-words of an unfolded field value, also inside quoted strings, as mail clients do.
 
-    White space between two encoded-words goes (RFC 2047 6.2). What cannot be decoded stays as it is written.
+    White space between two encoded-words goes (RFC 2047 6.2). What cannot be decoded stays as it is written, or is
+    decoded in the character set `fallback` where only the name of its own is not known.
     """
     if "=?" not in text:
         return Decoded(text)
@@ -119,7 +152,11 @@ def decode_words(text: str) -> Decoded:
 
     def replace(match: re.Match[str]) -> str:
         nonlocal unknown, line_break
-        word = _decode_word(match[1], match[2], match[3])
+        charset = _codec(match[1])
+        if charset is None:
+            unknown = True
+            charset = fallback
+        word = None if charset is None else _decode_word(charset, match[2], match[3])
         if word is None:
             unknown = True
             return match[0]
@@ -127,23 +164,31 @@ def decode_words(text: str) -> Decoded:
             line_break = True
         return word
 
-    return Decoded(_ENCODED_WORD.sub(replace, _BETWEEN.sub(r"\1", text)), unknown, line_break)
+    decoded = _ENCODED_WORD.sub(replace, _BETWEEN.sub(r"\1", text))
+    unknown = unknown or _ALMOST_ENCODED.search(decoded) is not None
+    return Decoded(decoded, unknown, line_break)
+
+
+def _codec(charset: str) -> str | None:
+    """Return Python's name of a character set; None when there is none."""
+    # RFC 2231 5: a language may follow.
+    return _CHARSETS.get(_NOT_IN_NAMES.sub("_", charset.partition("*")[0].lower()).strip("_"))
 
 
 def _decode_word(charset: str, encoding: str, content: str) -> str | None:
-    charset = charset.partition("*")[0].lower()  # RFC 2231 5: a language may follow
-    if charset.replace("-", "_") in _NO_CHARSETS:
-        return None
-    octets = content.encode("utf-8", "surrogateescape")
+    octets = content.encode("utf-8", "replace")
     if encoding in "bB":
         try:
-            octets = binascii.a2b_base64(octets + b"=" * (-len(octets) % 4))
+            # Padding in the middle ends nothing for many readers.
+            pieces = (piece + b"=" * (-len(piece) % 4) for piece in _PADDING.split(octets))
+            octets = b"".join(binascii.a2b_base64(piece) for piece in pieces)
         except binascii.Error:
             return None
     else:
         octets = _QUOTED_OCTET.sub(lambda hex_: bytes.fromhex(hex_[1].decode()), octets.replace(b"_", b" "))
     try:
-        return octets.decode(charset, "replace")
+        # Some codecs make surrogates, which are no characters and cannot be written.
+        return _SURROGATE.sub("\ufffd", octets.decode(charset, "replace"))
     except (LookupError, UnicodeError, ValueError):
         return None
 
