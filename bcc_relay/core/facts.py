@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from itertools import islice
 from typing import TYPE_CHECKING
 
-from bcc_relay.core.address import find_addresses
+from bcc_relay.core.address import find_addresses, known
 from bcc_relay.core.fields import Role, channel_of, role_of
-from bcc_relay.core.header import decode_words, split_fields, text_of
+from bcc_relay.core.header import Field, decode_words, message_id_of, split_fields, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from bcc_relay.core.address import Organisation
-    from bcc_relay.core.header import Field
+    from bcc_relay.core.address import Known, Organisation
     from bcc_relay.core.model import Channel, Envelope, Message
 
 
@@ -23,6 +23,7 @@ class Damage(StrEnum):
     """What could hide from us an address that a reader sees. A closed list, explained in `docs/detection.md`."""
 
     HEADER_TOO_LARGE = "header_too_large"
+    NO_HEADER = "no_header"
     NOT_A_FIELD = "not_a_field"
     CONTROL_CHARACTER = "control_character"
     ENCODED_LINE_BREAK = "encoded_line_break"
@@ -38,6 +39,8 @@ class Shown:
     channel: Channel
     keys: frozenset[str]
     outsiders: frozenset[str]
+    counted: frozenset[str] = frozenset()
+    """Outsiders by which the field counts as visible; empty for a field that does not count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,7 @@ class Facts:
     marks: tuple[bytes, ...]
     """Values of X-BCC-Relay fields."""
     message_id: bytes
+    """As in the mark: with its angle brackets, up to white space; empty when there is none."""
     subject: str
     size_bytes: int
 
@@ -85,51 +89,51 @@ class Facts:
     def beyond_rewriting(self) -> dict[Channel, frozenset[str]]:
         """Return the outsiders, the authors aside, whom each channel shows that no rewrite can cure.
 
-        In the header these are people's own words (Subject and the like), the authors' fields, and registered fields
-        that are never changed when they show two or more of the recipients.
+        In the header these are people's own words (Subject and the like), the authors' fields, and those fields that
+        are never changed, when they show two or more of the recipients.
         """
         channels: dict[Channel, set[str]] = {}
         for shown in self.shown:
-            cured = shown.role not in (Role.TEXT, Role.AUTHOR, Role.KEPT)
-            if cured or (shown.role is Role.KEPT and not counts(shown, self.outsider_recipients)):
-                continue
-            seen = shown.outsiders - self.authors
-            if (
-                seen
-                and self.outsider_recipients
-                and (len(self.outsider_recipients) > 1 or seen != self.outsider_recipients)
-            ):
-                channels.setdefault(shown.channel, set()).update(seen)
-        return {channel: frozenset(keys) for channel, keys in channels.items()}
+            if shown.role in (Role.TEXT, Role.AUTHOR):
+                channels.setdefault(shown.channel, set()).update(shown.outsiders)
+            elif shown.role in (Role.KEPT, Role.IDENTIFIER):
+                channels.setdefault(shown.channel, set()).update(shown.counted)
+        return {
+            channel: frozenset(seen)
+            for channel, keys in channels.items()
+            if _is_read_by_another(seen := keys - self.authors, self.outsider_recipients)
+        }
 
     def outsiders_by_channel(self) -> dict[Channel, frozenset[str]]:
         """Return which of the visible outsiders each channel shows."""
         channels: dict[Channel, set[str]] = {}
         for shown in self.shown:
-            seen = shown.keys & self.visible_outsiders
-            if seen and counts(shown, self.outsider_recipients):
+            if seen := shown.counted & self.visible_outsiders:
                 channels.setdefault(shown.channel, set()).update(seen)
         return {channel: frozenset(keys) for channel, keys in channels.items()}
 
 
 def read(message: Message, envelope: Envelope, organisation: Organisation, *, header_bytes: int) -> Facts:
     """Read a message for this envelope. Never raises. `header_bytes`: a larger header is damage."""
-    fields = split_fields(message.header)
-    damage: set[Damage] = set(_damage_of(message.header, fields, header_bytes))
-    shown = tuple(_read_fields(fields, damage, organisation))
+    fields = _fields(message.header, header_bytes)
+    damage: set[Damage] = set(_damage_of(message, fields, header_bytes))
     sender = envelope.sender.key if envelope.sender else None
     recipients = frozenset(recipient.address.key for recipient in envelope.recipients)
     outsiders = frozenset(filter(organisation.is_outsider, recipients))
+    names = known(recipients | {sender} if sender else recipients)
+    shown = _counted(tuple(_read_fields(fields, damage, organisation, names)), outsiders)
     authors = _authors(shown, sender)
-    seen = _visible_outsiders(shown, authors, outsiders)
+    seen = frozenset().union(*(one.counted for one in shown)) - authors
+    if not _is_read_by_another(seen, outsiders):
+        seen = frozenset()
     personal = sum(1 for key in seen if organisation.is_personal(key))
-    encrypted, unreadable = _closed(_first(fields, "content-type"))
+    encrypted, unreadable = _closed(fields)
     return Facts(
         fields=fields,
         shown=shown,
         sender=sender,
         authors=authors,
-        author_keys=frozenset().union(*(s.keys for s in shown if s.name in _AUTHOR_NAMES)),
+        author_keys=frozenset().union(*(s.keys for s in shown if s.name in _AUTHOR_NAMES), _unread_authors(fields)),
         recipients=recipients,
         outsider_recipients=outsiders,
         visible=frozenset().union(*(s.keys for s in shown if s.role in (Role.DESTINATION, Role.RESENT))),
@@ -142,19 +146,10 @@ def read(message: Message, envelope: Envelope, organisation: Organisation, *, he
         is_reply=any(field.name in ("in-reply-to", "references") for field in fields),
         received_count=sum(1 for field in fields if field.name == "received"),
         marks=tuple(field.value.strip() for field in fields if field.name == "x-bcc-relay"),
-        message_id=_first(fields, "message-id").strip(),
+        message_id=message_id_of(message.header),
         subject=decode_words(text_of(_first(fields, "subject"))).text.strip(),
         size_bytes=message.size_bytes,
     )
-
-
-def counts(shown: Shown, outsider_recipients: frozenset[str]) -> bool:
-    """Whether what a field shows counts as visible: it is there to show recipients, or it shows two or more of them."""
-    return _shows_recipients(shown) or len(shown.keys & outsider_recipients) > 1
-
-
-def _shows_recipients(shown: Shown) -> bool:
-    return shown.role in (Role.DESTINATION, Role.RESENT) or shown.name == "reply-to"
 
 
 def still_shown(facts: Facts, protect: frozenset[str]) -> frozenset[str]:
@@ -174,43 +169,110 @@ def still_shown(facts: Facts, protect: frozenset[str]) -> frozenset[str]:
 
 # --- reading one header ----------------------------------------------------------------------------------------------
 
-_MAY_SHOW = re.compile(rb"@|=\?|&|%40|[(\[{][ \t]*[aA][tT]|[\x80-\xff]")
+_MAY_SHOW = re.compile(rb"@|=\?|&|%40|[(\[{]\s*[aA][tT]|[\x80-\xff]")
 # Where str.splitlines() and careless software break a line though RFC 5322 does not: C0 separators, NEL, LS and PS.
 _FALSE_LINE_BREAK = re.compile(rb"[\x00\x0b\x0c\x1c-\x1e]|\xc2\x85|\xe2\x80[\xa8\xa9]|\r(?!\n)|(?<!\r)\n")
+_LOOKS_LIKE_A_FIELD = re.compile(rb"\s*[!-9;-~]+[ \t]*:")
+# Never shown, or only taken for addresses where they are those of recipients.
+_NEVER_LEAVE = (Role.BLIND, Role.LOCAL)
+_MACHINE_MADE = (Role.IDENTIFIER, Role.SIGNATURE, Role.VERDICT)
 
 
-def _read_fields(fields: Iterable[Field], damage: set[Damage], organisation: Organisation) -> Iterable[Shown]:
+def _fields(header: bytes, header_bytes: int) -> tuple[Field, ...]:
+    """Part a header into fields; of one that is too large the rest is kept as one piece, which nobody looks into."""
+    if len(header) <= header_bytes:
+        return split_fields(header)
+    cut = header.rfind(b"\r\n", 0, header_bytes) + 2
+    cut = cut if cut > 1 else header_bytes
+    return (*split_fields(header[:cut]), Field("", header[cut:], b""))
+
+
+def _read_fields(
+    fields: Iterable[Field], damage: set[Damage], organisation: Organisation, names: Known
+) -> Iterable[Shown]:
     for field in fields:
         role = role_of(field.name) if field.name else Role.OTHER
-        if role in (Role.BLIND, Role.IDENTIFIER, Role.SIGNATURE, Role.VERDICT, Role.LOCAL):
+        # A name may hold an address as well as a value does.
+        octets = field.raw if role is Role.OTHER and "@" in field.name else field.value
+        if role in _NEVER_LEAVE or not _MAY_SHOW.search(octets):
             continue
-        if not _MAY_SHOW.search(field.value):
-            continue
-        decoded = decode_words(text_of(field.value))
-        if decoded.unknown and role in (Role.DESTINATION, Role.RESENT, Role.ANSWER):
-            damage.add(Damage.UNKNOWN_CHARSET)
+        text = text_of(octets)
+        decoded = decode_words(text)
         if decoded.line_break:
             damage.add(Damage.ENCODED_LINE_BREAK)
-        keys = find_addresses(decoded.text)
+        keys = find_addresses(decoded.text, names)
+        if decoded.unknown:
+            if role in (Role.DESTINATION, Role.RESENT, Role.ANSWER):
+                damage.add(Damage.UNKNOWN_CHARSET)
+            # Nearly every character set writes an address in the octets of ASCII.
+            keys |= find_addresses(decode_words(text, fallback="latin_1").text, names)
+        if role in _MACHINE_MADE:
+            keys &= names.keys
         if keys:
             outsiders = frozenset(filter(organisation.is_outsider, keys))
             yield Shown(field.name, role, channel_of(field.name, role), frozenset(keys), outsiders)
 
 
-def _damage_of(header: bytes, fields: tuple[Field, ...], header_bytes: int) -> Iterable[Damage]:
+def _counted(shown: tuple[Shown, ...], recipients: frozenset[str]) -> tuple[Shown, ...]:
+    """Say by which outsiders each field counts: it is there to show recipients, or it shows two or more of them.
+
+    Fields of one name are looked at together, and so are all those that nobody registered; of the latter only the
+    recipients (`recipients`: outsiders among them) count then.
+    """
+    by_name: dict[str, set[str]] = {}
+    unregistered: set[str] = set()
+    for one in shown:
+        seen = one.outsiders & recipients
+        by_name.setdefault(one.name, set()).update(seen)
+        if one.role in (Role.OTHER, Role.DRAFT):
+            unregistered |= seen
+
+    def counted(one: Shown) -> frozenset[str]:
+        if one.role in (Role.DESTINATION, Role.RESENT) or one.name == "reply-to" or len(by_name[one.name]) > 1:
+            return one.outsiders
+        if one.role in (Role.OTHER, Role.DRAFT) and len(unregistered) > 1:
+            return one.outsiders & recipients
+        return frozenset()
+
+    return tuple(replace(one, counted=counted(one)) for one in shown)
+
+
+def _is_read_by_another(seen: Iterable[str], recipients: frozenset[str]) -> bool:
+    """Whether some outsider among the recipients reads about another outsider in `seen`."""
+    return any(recipients - {key} for key in seen)
+
+
+def _damage_of(message: Message, fields: tuple[Field, ...], header_bytes: int) -> Iterable[Damage]:
+    header, body = message.header, message.body
     if len(header) > header_bytes:
         yield Damage.HEADER_TOO_LARGE
-    if any(not field.name for field in fields):
+    if not header and _LOOKS_LIKE_A_FIELD.match(body.content[body.start : body.start + _LINE_OCTETS]):
+        yield Damage.NO_HEADER
+    if any(not field.name for field in (fields[:-1] if len(header) > header_bytes else fields)):
         yield Damage.NOT_A_FIELD
     if _FALSE_LINE_BREAK.search(header):
         yield Damage.CONTROL_CHARACTER
 
 
 _AUTHOR_NAMES = ("from", "sender", "resent-from", "resent-sender")
+_LINE_OCTETS = 1000  # RFC 5322 2.1.1
 
 
 def _first(fields: Iterable[Field], name: str) -> bytes:
     return next((field.value for field in fields if field.name == name), b"")
+
+
+# Who wrote a message must be known also where the rest of a header that is too large is not looked into.
+_AUTHOR_LINE = re.compile(
+    rb"(?:^|(?<=\r\n))(?:resent-)?(?:from|sender)[ \t]*:([^\r]*(?:\r\n[ \t][^\r]*)*)", re.IGNORECASE
+)
+_MOST_AUTHOR_LINES = 100
+
+
+def _unread_authors(fields: tuple[Field, ...]) -> set[str]:
+    rest = fields[-1].raw if fields and not fields[-1].name and not fields[-1].value else b""
+    lines = islice(_AUTHOR_LINE.finditer(rest), _MOST_AUTHOR_LINES)
+    return {key for line in lines for key in find_addresses(decode_words(text_of(line[1])).text)}
 
 
 def _authors(shown: Iterable[Shown], sender: str | None) -> frozenset[str]:
@@ -222,23 +284,23 @@ def _authors(shown: Iterable[Shown], sender: str | None) -> frozenset[str]:
     return frozenset(authors)
 
 
-def _visible_outsiders(shown: Iterable[Shown], authors: frozenset[str], outsiders: frozenset[str]) -> frozenset[str]:
-    seen: set[str] = set()
-    for one in shown:
-        if _shows_recipients(one):
-            seen |= one.outsiders
-        elif counts(one, outsiders):
-            seen |= one.outsiders & outsiders
-    seen -= authors
-    # Nobody is disclosed unless some outsider reads about another one.
-    if not outsiders or not seen or (len(outsiders) == 1 and seen == outsiders):
-        return frozenset()
-    return frozenset(seen)
+_MEDIA_TYPE = re.compile(r"\s*([!#-'*+\-.0-9A-Z^_`a-z{|}~]+/[!#-'*+\-.0-9A-Z^_`a-z{|}~]+)")
+_SIGNED = re.compile(rb"smime-type[\s=\"]*signed-data", re.IGNORECASE)
 
 
-def _closed(content_type: bytes) -> tuple[bool, bool]:
-    """Whether the whole body is encrypted, and whether it cannot be looked into (RFC 8551, 3156, 2046 5.2.2)."""
-    media_type = text_of(content_type).partition(";")[0].strip().lower()
-    wrapped = media_type in ("application/pkcs7-mime", "application/x-pkcs7-mime")
-    encrypted = media_type == "multipart/encrypted" or (wrapped and b"signed-data" not in content_type.lower())
-    return encrypted, encrypted or wrapped or media_type in ("message/partial", "message/external-body")
+def _closed(fields: Iterable[Field]) -> tuple[bool, bool]:
+    """Whether the whole body is encrypted, and whether it cannot be looked into (RFC 8551, 3156, 2046 5.2.2).
+
+    Readers differ in which of several Content-Type fields they go by, so any of them is enough.
+    """
+    encrypted = unreadable = False
+    for field in fields:
+        if field.name != "content-type" or (match := _MEDIA_TYPE.match(text_of(field.value))) is None:
+            continue
+        media_type = match[1].lower()
+        wrapped = media_type in ("application/pkcs7-mime", "application/x-pkcs7-mime")
+        if media_type == "multipart/encrypted" or (wrapped and not _SIGNED.search(field.value)):
+            encrypted = True
+        if wrapped or media_type in ("message/partial", "message/external-body"):
+            unreadable = True
+    return encrypted, encrypted or unreadable

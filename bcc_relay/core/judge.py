@@ -62,8 +62,8 @@ def judge(
 ) -> Judged:
     """Read a submission, decide about it and prepare the form it leaves in.
 
-    In monitor mode the verdict stands as decided and the form is as it came. `lap` is called at the end of each stage
-    with its name (read, decide, rewrite).
+    In monitor mode the verdict is what enforcing would come to, and the form is as it came. `lap` is called at the end
+    of each stage with its name (read, decide, rewrite).
     """
     facts = read(submission.message, submission.envelope, leaving.organisation, header_bytes=leaving.header_bytes)
     findings = detect(facts)
@@ -71,10 +71,10 @@ def judge(
     evidence = Evidence(facts, findings, submission.origin, submission.received_at.date())
     decision = decide(evidence, policy, leaving.organisation)
     lap("decide")
+    judged = _carried_out(submission, policy, leaving, facts, decision.verdict)
     if policy.monitor:
         header = prepare(submission, Form.AS_IS, leaving, facts)
-        return Judged(facts, findings, decision.verdict, Form.AS_IS, header, False, decision.monitored)
-    judged = _carried_out(submission, policy, leaving, facts, decision.verdict)
+        judged = replace(judged, form=Form.AS_IS, header=header, safe_release=False)
     lap("rewrite")
     return replace(judged, monitored=decision.monitored)
 

@@ -18,6 +18,7 @@ from bcc_relay.core.actions.to_field import Options, individual_to, to_fields
 from bcc_relay.core.actions.verify import verify
 from bcc_relay.core.dates import format_date
 from bcc_relay.core.facts import read
+from bcc_relay.core.header import message_id_of as message_id_of  # noqa: PLC0414 - relay asks for it here
 from bcc_relay.core.model import Dispatch, Form, Message
 from bcc_relay.core.policy.rule import Thresholds
 
@@ -48,11 +49,11 @@ def prepare(submission: Submission, form: Form, leaving: Leaving, facts: Facts |
     Raises NotRewritableError when the message cannot leave in this form without showing an outsider to another. `facts`
     saves reading the original again.
     """
+    if form is Form.AS_IS:
+        return passed_header(submission.message.header)
     if facts is None:
         facts = read(submission.message, submission.envelope, leaving.organisation, header_bytes=leaving.header_bytes)
     match form:
-        case Form.AS_IS:
-            return passed_header(facts.fields)
         case Form.INDIVIDUAL:
             new_fields = b""
         case Form.SENDER | Form.UNDISCLOSED:
@@ -137,15 +138,6 @@ def is_own_mark(mark: bytes, message_id: bytes, envelope: Envelope, key: bytes) 
     """Whether a mark that came in is the relay's own for this very envelope: then the message goes round in a loop."""
     match = _MARK.fullmatch(mark)
     return match is not None and hmac.compare_digest(match[1].decode(), mark_key_of(message_id, envelope, key))
-
-
-_MESSAGE_ID = re.compile(rb"^Message-ID[ \t]*:(?:[ \t]|\r\n[ \t])*([^\s]+)", re.IGNORECASE | re.MULTILINE)
-
-
-def message_id_of(header: bytes) -> bytes:
-    """Return the Message-ID with its angle brackets; empty when there is none."""
-    match = _MESSAGE_ID.search(header)
-    return match[1] if match else b""
 
 
 def _literal(client: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from bcc_relay.core.address import find_addresses, parse_mailbox
@@ -29,32 +30,37 @@ class Options:
     """The display names stay, as a group without members."""
 
 
-_ANGLE = re.compile(rb"[^<>@]*<([^<>\s]+)>\s*")
+_COMMENT = re.compile(rb"\((?:[^()\\]|\\.)*\)")
+_QUOTED = re.compile(rb'"(?:[^"\\]|\\.)*"')
+_ANGLE = re.compile(rb"[^<>,;:]*<([^<>\s]+)>\s*")
 _BARE = re.compile(rb"\s*([^<>\s,;:()\"]+)\s*")
-_NAMED = re.compile(r'(?:"((?:[^"\\]|\\.){1,128})"|([^"<>,;:@()\\]{1,128}))[ \t]*<[^<>]{1,320}>')
+# A display name with its mailbox, or the name of a group; it begins where the one before ended. On text without
+# backslashes and with single spaces, so that nothing is walked twice.
+_NAMED = re.compile(
+    r'(?:"([^"]{1,1000})"|(?:^ ?|(?<=[<>,;:"])|(?<=[<>,;:"] ))([^"<>,;:@()\s][^"<>,;:@()]{0,4000}))'
+    r"(?: ?<[^<>]{1,320}>|:)"
+)
+_SPACES = re.compile(r"[ \t\r\n]+")
+_UNDISCLOSED = re.compile("undisclosed.recipients?", re.IGNORECASE)
 _MOST_NAMES = 1000
+_NAMING = ("to", "cc")
 
 
 def to_fields(facts: Facts, sender: Address | None, form: Form, organisation: Organisation, options: Options) -> bytes:
-    """Return the `To:` field (and an own `Cc:` with `keep_own_visible`) of a rewritten message, with CRLF.
+    """Return the `To:` field of a rewritten message, with CRLF, and a `Cc:` where an option asks for one.
 
     Raises NotRewritableError when the form needs an author's mailbox and none is certain.
     """
     if form is Form.UNDISCLOSED:
         return b"To: undisclosed-recipients:;\r\n"
+    author, value = _author(facts, sender, organisation)
     own_to = _own(facts, "to", organisation) if options.keep_own_visible else ()
     own_cc = _own(facts, "cc", organisation) if options.keep_own_visible else ()
-    to = (
-        b"To: " + b",\r\n ".join(octets.encode() for octets in own_to)
-        if own_to
-        else b"To:" + _author(facts, sender, organisation)
-    )
-    lines = [to.rstrip() + b"\r\n"]
-    if own_cc:
-        lines.append(b"Cc: " + b",\r\n ".join(octets.encode() for octets in own_cc) + b"\r\n")
-    if options.names_note:
-        lines.append(_names_note(facts))
-    return b"".join(lines)
+    # The author alone stands there in every rewritten message.
+    to = b"To: " + (value if set(own_to) <= {author} else _list(own_to)) + b"\r\n"
+    note = _names_note(facts) if options.names_note else b""
+    cc = b",\r\n ".join(part for part in (_list(own_cc), note) if part)
+    return to + (b"Cc: " + cc + b"\r\n" if cc else b"")
 
 
 def individual_to(recipient: Address) -> bytes:
@@ -62,24 +68,25 @@ def individual_to(recipient: Address) -> bytes:
     return b"To: " + recipient.octets + b"\r\n"
 
 
-def _author(facts: Facts, sender: Address | None, organisation: Organisation) -> bytes:
-    """Return the value of the From field when it is one mailbox, else that of Sender, else an own envelope sender."""
+def _author(facts: Facts, sender: Address | None, organisation: Organisation) -> tuple[str, bytes]:
+    """Return key and field value of the From mailbox when it is one, else of Sender, else of an own envelope sender."""
     for name in ("from", "sender"):
         values = [field.value for field in facts.fields if field.name == name]
         if len(values) == 1 and (mailbox := single_mailbox(values[0])) is not None:
             only = find_addresses(decode_words(text_of(values[0])).text) == {mailbox.key}
-            return b" " + values[0].lstrip() if only else b" " + mailbox.octets
+            return mailbox.key, values[0].strip() if only else mailbox.octets
     if sender is not None and organisation.is_own(sender.key):
-        return b" " + sender.octets
+        return sender.key, sender.octets
     raise NotRewritableError("It is not certain who wrote it, so no address can stand in its To field.")
 
 
 def single_mailbox(value: bytes) -> Address | None:
     """Read a From or Sender value as exactly one mailbox (RFC 5322 3.4); None when it is none, several or unclear."""
     octets = unfold(value)
-    match = _ANGLE.fullmatch(octets) or _BARE.fullmatch(octets)
-    if match is None and octets.rstrip().endswith(b">") and octets.count(b"<") == 1:
-        match = _ANGLE.fullmatch(octets[octets.rindex(b"<") :])  # a display name may hold an "@"
+    # Commas and angle brackets in comments and quoted names part nothing; a quoted local part is no name.
+    bare = _COMMENT.sub(b" ", _QUOTED.sub(lambda quoted: quoted[0] if b"(" not in quoted[0] else b'""', octets))
+    plain = _QUOTED.sub(b"", bare) if b"<" in bare else bare
+    match = _ANGLE.fullmatch(plain) or _BARE.fullmatch(plain)
     return parse_mailbox(match[1], smtputf8=True) if match else None
 
 
@@ -88,26 +95,27 @@ def _own(facts: Facts, name: str, organisation: Organisation) -> tuple[str, ...]
     return tuple(sorted(key for key in keys if organisation.is_own(key) and parse_mailbox(key.encode(), smtputf8=True)))
 
 
+def _list(addresses: Iterable[str]) -> bytes:
+    return b",\r\n ".join(address.encode() for address in addresses)
+
+
 def _names_note(facts: Facts) -> bytes:
+    """Return the display names as a group without members (RFC 5322 3.4); empty when there are none."""
     names = dict.fromkeys(_names(facts))
-    if not names:
-        return b""
-    # One encoded or quoted phrase; the group ends with ":;" and has no members (RFC 5322 3.4).
+    # One encoded or quoted phrase.
     text = clean(", ".join(names), 900).replace('"', "").replace("\\", "")
-    folded = field("Cc", text).removesuffix(b"\r\n").removeprefix(b"Cc: ")
-    if b"=?" not in folded:
-        folded = b'"' + folded + b'"'
-    return b"Cc: " + folded + b":;\r\n"
+    if not text:
+        return b""
+    phrase = field("Cc", text).removesuffix(b"\r\n").removeprefix(b"Cc: ")
+    return (phrase if b"=?" in phrase else b'"' + phrase + b'"') + b":;"
 
 
 def _names(facts: Facts) -> Iterable[str]:
-    count = 0
-    for one in facts.fields:
-        if one.name not in ("to", "cc"):
-            continue
-        for match in _NAMED.finditer(text_of(one.value)):
-            decoded = decode_words((match[1] or match[2]).replace("\\", ""))
-            name = clean(decoded.text)
-            count += 1
-            if name and not decoded.unknown and not find_addresses(name) and "@" not in name and count <= _MOST_NAMES:
-                yield name
+    texts = (text_of(one.value).replace('\\"', "").replace("\\", "") for one in facts.fields if one.name in _NAMING)
+    found = (match[1] or match[2] for text in texts for match in _NAMED.finditer(_SPACES.sub(" ", text)))
+    for written in islice(found, _MOST_NAMES):
+        decoded = decode_words(written)
+        name = clean(decoded.text)
+        # Never an address, and nothing that might hide one.
+        if name and not (decoded.unknown or "@" in name or find_addresses(name) or _UNDISCLOSED.match(name)):
+            yield name

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 SENTENCES = {
     Damage.HEADER_TOO_LARGE: "The header is larger than this relay reads.",
+    Damage.NO_HEADER: "The message begins with a blank line, and what follows looks like a header.",
     Damage.NOT_A_FIELD: "A line in the header is not a header field.",
     Damage.CONTROL_CHARACTER: "The header holds a character that some programs take for the end of a line.",
     Damage.ENCODED_LINE_BREAK: "The header holds an encoded line break.",

@@ -61,11 +61,15 @@ def _origin_holds(when: When, evidence: Evidence) -> bool:
 
 def _counts_hold(when: When, evidence: Evidence) -> bool:
     facts = evidence.facts
-    by_channel = facts.outsiders_by_channel() | facts.beyond_rewriting()
-    named = {channel: keys for channel, keys in by_channel.items() if not when.channel or channel in when.channel}
+    cured, beyond = facts.outsiders_by_channel(), facts.beyond_rewriting()
+    named = [
+        cured.get(channel, frozenset()) | beyond.get(channel, frozenset())
+        for channel in cured.keys() | beyond.keys()
+        if not when.channel or channel in when.channel
+    ]
     if when.channel and not named:
         return False
-    fullest = max(map(len, named.values()), default=0)
+    fullest = max(map(len, named), default=0)
     return (
         _in(when.visible_recipients, len(facts.visible))
         and _in(when.visible_outsiders, len(facts.visible_outsiders))
@@ -98,6 +102,6 @@ def _text_holds(when: When, evidence: Evidence) -> bool:
         return False
     for name, pattern in when.header:
         values = (field.value for field in evidence.facts.fields if field.name == name)
-        if not any(pattern.search(decode_words(text_of(value)).text) for value in values):
+        if not any(pattern.search(decode_words(text_of(value)).text.strip()) for value in values):
             return False
     return True
