@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from bcc_relay.cli import records
 from bcc_relay.cli.shell import CommandError, Exit, print_table, printable
 
 if TYPE_CHECKING:
@@ -109,27 +110,7 @@ def _address(text: str) -> Address:
 
 def document(explained: Explained) -> dict[str, object]:
     """Return one entry of `explain --json`."""
-    judgement = explained.judged.judgement
-    return {
-        "file": explained.file,
-        "verdict": judgement.verdict,
-        "rule": judgement.rule,
-        "sentence": judgement.sentence,
-        "visible_outsiders": judgement.visible_outsiders,
-        "outsider_domains": judgement.outsider_domains,
-        "personal_share": judgement.personal_share,
-        "findings": [
-            {
-                "detector": finding.detector,
-                "channel": finding.channel.value,
-                "addresses": finding.addresses,
-                "rewritable": finding.rewritable,
-                "sentence": finding.sentence,
-            }
-            for finding in judgement.findings
-        ],
-        "damage": list(judgement.damage),
-    }
+    return {"file": explained.file, **records.reasons(explained.judged.judgement)}
 
 
 def print_explained(explained: Explained) -> None:

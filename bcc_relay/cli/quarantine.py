@@ -95,6 +95,8 @@ def release(
 ) -> None:
     """Let a held message go."""
     shell = Shell.of(context, config, as_json)
+    if way is As.AS_IS and not reason.strip():
+        raise CommandError(Exit.USAGE, "Sending it as it is needs a reason in writing; add --reason TEXT")
 
     async def work(review: "Review", _: "Store") -> "Result":
         return await review.release(message_id, _form(way), person=person(), reason=reason)

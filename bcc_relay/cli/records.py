@@ -61,12 +61,13 @@ def last_answer(record: Record) -> str | None:
     return answers[-1] if answers else None
 
 
-def details(record: Record) -> dict[str, object]:
-    """Return the object of `show ID --json`."""
-    judgement = record.judgement
+def reasons(judgement: Judgement) -> dict[str, object]:
+    """Return verdict and reasons, as `show --json` and `explain --json` have them."""
     return {
-        **held_summary(record),
+        "verdict": judgement.verdict,
+        "rule": judgement.rule,
         "sentence": judgement.sentence,
+        "visible_outsiders": judgement.visible_outsiders,
         "outsider_domains": judgement.outsider_domains,
         "personal_share": judgement.personal_share,
         "findings": [
@@ -80,7 +81,14 @@ def details(record: Record) -> dict[str, object]:
             for finding in judgement.findings
         ],
         "damage": list(judgement.damage),
-        "verdict": judgement.verdict,
+    }
+
+
+def details(record: Record) -> dict[str, object]:
+    """Return the object of `show ID --json`."""
+    return {
+        **held_summary(record),
+        **reasons(record.judgement),
         "form": record.form.value,
         "size_bytes": record.size_bytes,
         "attempts": record.attempts,

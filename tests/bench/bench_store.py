@@ -12,6 +12,7 @@ import sqlite3
 import statistics
 import tempfile
 import time
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
@@ -48,7 +49,7 @@ async def adds_per_second(store: SqlStore, prefix: str, together: int) -> float:
 
 def fill(database: Path, count: int) -> None:
     """Copy the one message of the file until `count` are queued; far quicker than to add them one by one."""
-    with sqlite3.connect(database) as file:
+    with closing(sqlite3.connect(database)) as file, file:
         for table, key in (("messages", "id"), ("recipients", "message_id"), ("octets", "message_id")):
             columns = [row[1] for row in file.execute(f"PRAGMA table_info({table})")]
             copied = [f"printf('m%06d', n) AS {key}" if name == key else name for name in columns]

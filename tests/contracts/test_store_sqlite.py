@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import mmap
 import sqlite3
+from contextlib import closing
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -89,7 +90,7 @@ async def test_a_large_body_is_a_mapped_file(open_sqlite: Open) -> None:
 async def test_no_body_is_one_large_value(open_sqlite: Open, database: Path) -> None:
     store = await open_sqlite()
     await store.add(build.new_record(raw=large(1_000_000)))
-    with sqlite3.connect(database) as file:
+    with closing(sqlite3.connect(database)) as file, file:
         assert file.execute("SELECT max(length(piece)), count(*) FROM octets").fetchone() == (262144, 5)
     file.close()
 
@@ -162,7 +163,7 @@ def test_the_newest_migration_is_the_one_the_code_expects() -> None:
 
 async def test_a_database_of_a_newer_version_is_left_alone(open_sqlite: Open, database: Path) -> None:
     await (await open_sqlite()).close()
-    with sqlite3.connect(database) as file:
+    with closing(sqlite3.connect(database)) as file, file:
         file.execute("UPDATE alembic_version SET version_num = '0999'")
     file.close()
     with pytest.raises(ConfigurationError, match=r"store\.url.*0999.*newer"):
