@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from bcc_relay.core.actions.leave import Leaving
+from bcc_relay.core.actions.to_field import Options
+from bcc_relay.core.address import Organisation, parse_mailbox
+from bcc_relay.core.facts import Facts, read
 from bcc_relay.core.model import (
     Address,
     Body,
@@ -20,6 +24,9 @@ from bcc_relay.core.model import (
 
 NOW = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
 OWN = "council.example"
+PARTNER = "partner.example"
+PERSONAL = "family-mail.example"
+HEADER_BYTES = 1048576
 
 
 def address(text: str) -> Address:
@@ -82,3 +89,46 @@ def new_record(
     plain = {"form": Form.AS_IS, "judgement": Judgement(verdict, "families", "Many families would see each other.")}
     given = submission(*(to or ("family@mail.example",)), id=id, raw=raw)
     return NewRecord(given, state, **{**plain, **fields})  # type: ignore[arg-type]
+
+
+def organisation() -> Organisation:
+    """The council with one partner; `PERSONAL` and the providers of `families` are personal mail."""
+    personal = {PERSONAL, *(f"mail{n}.example" for n in range(10))}
+    return Organisation(frozenset({OWN}), frozenset({PARTNER}), frozenset(personal))
+
+
+def leaving(*, keep_own_visible: bool = False, names_note: bool = False, **fields: object) -> Leaving:
+    """How mail leaves the council's relay."""
+    plain = {"hostname": f"relay.{OWN}", "mark_key": b"k" * 32, "options": Options(keep_own_visible, names_note)}
+    return Leaving(**{"organisation": organisation(), **plain, **fields})  # type: ignore[arg-type]
+
+
+def mailbox(text: str) -> Address:
+    """A mailbox as the envelope parser reads it, internationalised ones as well."""
+    parsed = parse_mailbox(text.encode(), smtputf8=True)
+    assert parsed is not None, text
+    return parsed
+
+
+def mail(
+    *lines: bytes,
+    to: tuple[str, ...] = (),
+    sender: str | None = f"clerk@{OWN}",
+    author: bytes = b"From: Clerk <clerk@council.example>",
+    body: bytes = b"Hello\r\n",
+    **fields: object,
+) -> Submission:
+    """A submission to `to` whose header is the author, these lines (each without its CRLF), Date and Message-ID."""
+    block = (author, *lines, b"Date: Sun, 22 Nov 2026 10:00:00 +0000", b"Message-ID: <1@council.example>")
+    envelope_ = Envelope(
+        mailbox(sender) if sender else None,
+        tuple(Recipient(mailbox(text)) for text in to),
+        smtputf8=not all(map(str.isascii, to)),
+    )
+    octets = b"".join(line + b"\r\n" for line in block if line)
+    return Submission("m1", NOW, envelope_, message(octets, body), origin(**fields))
+
+
+def facts(given: Submission, *, header_bytes: int = HEADER_BYTES) -> Facts:
+    """What the core reads in a submission."""
+    return read(given.message, given.envelope, organisation(), header_bytes=header_bytes)
