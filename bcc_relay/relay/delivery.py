@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -116,10 +117,10 @@ class Delivery:
             self._active += 1
             self._under_way.start(self._deliver_one(record))
         if not claimed or self._active >= BATCH:
-            try:
-                await asyncio.wait_for(self._wake.wait(), POLL_S)
-            except TimeoutError:
-                return
+            # Not wait_for, which before Python 3.12 loses a cancellation that comes together with the event.
+            with suppress(TimeoutError):
+                async with asyncio.timeout(POLL_S):
+                    await self._wake.wait()
 
     async def drain(self, limit_s: float) -> int:
         """Claim nothing more, finish what is under way, break off what takes longer, and give back what is left.

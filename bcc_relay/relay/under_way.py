@@ -31,11 +31,14 @@ class UnderWay:
         loop = asyncio.get_running_loop()
         until = loop.time() + limit_s
         # What is in progress may begin more.
-        while self._tasks and (left_s := until - loop.time()) > 0:
-            await asyncio.wait(set(self._tasks), timeout=left_s)
-        broken_off = len(self._tasks)
-        while self._tasks:
-            for task in self._tasks:
+        while (tasks := self._unfinished()) and (left_s := until - loop.time()) > 0:
+            await asyncio.wait(tasks, timeout=left_s)
+        broken_off = len(self._unfinished())
+        while tasks := self._unfinished():
+            for task in tasks:
                 task.cancel()
-            await asyncio.wait(set(self._tasks))
+            await asyncio.wait(tasks)
         return broken_off
+
+    def _unfinished(self) -> set[asyncio.Task[object]]:
+        return {task for task in self._tasks if not task.done()}

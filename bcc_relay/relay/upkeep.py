@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from bcc_relay.core.errors import StoreError
@@ -55,10 +56,10 @@ class Upkeep:
                 self._observe(Failed(self._new_id(), "upkeep", str(error)))
             except Exception as error:  # noqa: BLE001 - top of a task: timed work must not end for one error
                 self._observe(Failed(self._new_id(), "upkeep", f"{type(error).__name__}: {error}"))
-            try:
-                await asyncio.wait_for(self._stopped.wait(), EVERY_S)
-            except TimeoutError:
-                continue
+            # Not wait_for, which before Python 3.12 loses a cancellation that comes together with the event.
+            with suppress(TimeoutError):
+                async with asyncio.timeout(EVERY_S):
+                    await self._stopped.wait()
 
     def stop(self) -> None:
         """End after the round under way."""
