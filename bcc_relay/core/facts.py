@@ -54,7 +54,8 @@ class Facts:
     authors: frozenset[str]
     """The envelope sender and the mailboxes of From and Sender when each names just one."""
     author_keys: frozenset[str]
-    """All addresses that From, Sender and their Resent forms show, however they are written."""
+    """All addresses that From, Sender and their Resent forms show, however they are written; one is empty when they
+    are too many to tell."""
     recipients: frozenset[str]
     outsider_recipients: frozenset[str]
     visible: frozenset[str]
@@ -133,7 +134,7 @@ def read(message: Message, envelope: Envelope, organisation: Organisation, *, he
         shown=shown,
         sender=sender,
         authors=authors,
-        author_keys=frozenset().union(*(s.keys for s in shown if s.name in _AUTHOR_NAMES), _unread_authors(fields)),
+        author_keys=_author_keys(shown, message.header, header_bytes),
         recipients=recipients,
         outsider_recipients=outsiders,
         visible=frozenset().union(*(s.keys for s in shown if s.role in (Role.DESTINATION, Role.RESENT))),
@@ -182,9 +183,7 @@ def _fields(header: bytes, header_bytes: int) -> tuple[Field, ...]:
     """Part a header into fields; of one that is too large the rest is kept as one piece, which nobody looks into."""
     if len(header) <= header_bytes:
         return split_fields(header)
-    cut = header.rfind(b"\r\n", 0, header_bytes) + 2
-    cut = cut if cut > 1 else header_bytes
-    return (*split_fields(header[:cut]), Field("", header[cut:], b""))
+    return (*split_fields(header[:header_bytes]), Field("", header[header_bytes:], b""))
 
 
 def _read_fields(
@@ -248,7 +247,8 @@ def _damage_of(message: Message, fields: tuple[Field, ...], header_bytes: int) -
         yield Damage.HEADER_TOO_LARGE
     if not header and _LOOKS_LIKE_A_FIELD.match(body.content[body.start : body.start + _LINE_OCTETS]):
         yield Damage.NO_HEADER
-    if any(not field.name for field in (fields[:-1] if len(header) > header_bytes else fields)):
+    # Of a header that is too large the last two are pieces.
+    if any(not field.name for field in (fields[:-2] if len(header) > header_bytes else fields)):
         yield Damage.NOT_A_FIELD
     if _FALSE_LINE_BREAK.search(header):
         yield Damage.CONTROL_CHARACTER
@@ -266,13 +266,17 @@ def _first(fields: Iterable[Field], name: str) -> bytes:
 _AUTHOR_LINE = re.compile(
     rb"(?:^|(?<=\r\n))(?:resent-)?(?:from|sender)[ \t]*:([^\r]*(?:\r\n[ \t][^\r]*)*)", re.IGNORECASE
 )
-_MOST_AUTHOR_LINES = 100
+_MOST_AUTHOR_LINES = 1000
+_NOBODY_KNOWN = ""
 
 
-def _unread_authors(fields: tuple[Field, ...]) -> set[str]:
-    rest = fields[-1].raw if fields and not fields[-1].name and not fields[-1].value else b""
-    lines = islice(_AUTHOR_LINE.finditer(rest), _MOST_AUTHOR_LINES)
-    return {key for line in lines for key in find_addresses(decode_words(text_of(line[1])).text)}
+def _author_keys(shown: Iterable[Shown], header: bytes, header_bytes: int) -> frozenset[str]:
+    if len(header) <= header_bytes:
+        return frozenset[str]().union(*(s.keys for s in shown if s.name in _AUTHOR_NAMES))
+    lines = list(islice(_AUTHOR_LINE.finditer(header), _MOST_AUTHOR_LINES + 1))
+    if len(lines) > _MOST_AUTHOR_LINES:
+        return frozenset({_NOBODY_KNOWN})
+    return frozenset[str]().union(*(find_addresses(decode_words(text_of(line[1])).text) for line in lines))
 
 
 def _authors(shown: Iterable[Shown], sender: str | None) -> frozenset[str]:

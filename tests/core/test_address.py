@@ -1,0 +1,258 @@
+"""Addresses: what the envelope takes, what the header's search finds, and whose address it is."""
+
+from __future__ import annotations
+
+import pytest
+
+from bcc_relay.core.address import (
+    Organisation,
+    address_key,
+    domain_key,
+    find_addresses,
+    known,
+    matches,
+    parse_mailbox,
+    transport_octets,
+)
+
+# --- the strict reading of an envelope -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("octets", "key"),
+    [
+        (b"anna@family-mail.example", "anna@family-mail.example"),
+        (b"Anna.Maria+x@Family-Mail.EXAMPLE", "anna.maria+x@family-mail.example"),
+        (b"o'neil@x.example", "o'neil@x.example"),
+        (b'"anna maria"@x.example', "anna maria@x.example"),
+        (b'"anna"@x.example', "anna@x.example"),
+        (b'"a\\"b"@x.example', 'a"b@x.example'),
+        (b"clerk@localhost", "clerk@localhost"),
+        (b"clerk@[192.0.2.1]", "clerk@[192.0.2.1]"),
+        (b"clerk@[IPv6:2001:db8::1]", "clerk@[ipv6:2001:db8::1]"),
+        (b"prvs=1=anna@x.example", "prvs=1=anna@x.example"),
+    ],
+)
+def test_a_mailbox_keeps_its_octets_and_gets_a_comparing_key(octets: bytes, key: str) -> None:
+    parsed = parse_mailbox(octets)
+    assert parsed is not None
+    assert (parsed.octets, parsed.key) == (octets, key)
+
+
+@pytest.mark.parametrize(
+    "octets",
+    [
+        b"",
+        b"anna",
+        b"@x.example",
+        b"anna@",
+        b"anna@@x.example",
+        b"anna@x..example",
+        b".anna@x.example",
+        b"an..na@x.example",
+        b"anna@-x.example",
+        b"anna@x-.example",
+        b"anna maria@x.example",
+        b"<anna@x.example>",
+        b"anna@x.example\r\n",
+        b"anna@x.example\nRCPT TO:<ben@x.example>",
+        b"anna@x.example\x00",
+        b"anna\x00@x.example",
+        b"anna@x.example,ben@x.example",
+        b"@relay.example:anna@x.example",
+        b"anna(her)@x.example",
+        b"=?utf-8?q?anna?=@x.example",
+        b'"anna@x.example',
+        b"anna@[x]",
+        "jörg@x.example".encode(),
+        b"j\xf6rg@x.example",
+        b"a" * 65 + b"@x.example",
+        b"a@" + b"b" * 64 + b".example",
+        b"a@" + b".".join([b"b" * 60] * 5),
+    ],
+)
+def test_what_is_no_mailbox_is_refused(octets: bytes) -> None:
+    assert parse_mailbox(octets) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("jörg@bücher.example", "jörg@xn--bcher-kva.example"),
+        ("JO\u0308RG@BÜCHER.example", "jörg@xn--bcher-kva.example"),
+        ("anna@straße.example", "anna@xn--strae-oqa.example"),
+        ("anna@उदाहरण.example", "anna@xn--p1b6ci4b4b3a.example"),
+        ("用户@例え.example", "用户@xn--r8jz45g.example"),
+    ],
+)
+def test_international_mailboxes_need_smtputf8_and_compare_in_a_label_form(text: str, key: str) -> None:
+    assert parse_mailbox(text.encode()) is None
+    parsed = parse_mailbox(text.encode(), smtputf8=True)
+    assert parsed is not None
+    assert (parsed.octets, parsed.key) == (text.encode(), key)
+
+
+@pytest.mark.parametrize("octets", [b"j\xf6rg@x.example", "a\u200bb@x.example".encode(), "a\u2028b@x.example".encode()])
+def test_invalid_utf_8_and_invisible_characters_are_refused_even_with_smtputf8(octets: bytes) -> None:
+    assert parse_mailbox(octets, smtputf8=True) is None
+
+
+def test_sizes_of_rfc_5321_are_the_limit() -> None:
+    assert parse_mailbox(b"a" * 64 + b"@x.example")
+    domain = b".".join([b"b" * 61] * 3)
+    assert parse_mailbox(b"a" * 64 + b"@" + domain + b".exa")
+    assert parse_mailbox(b"a" * 64 + b"@" + domain + b".exam") is None
+
+
+def test_for_transport_only_the_case_of_the_domain_is_aside() -> None:
+    first, second, third = (parse_mailbox(x) for x in (b"Anna@X.example", b"Anna@x.EXAMPLE", b"anna@x.example"))
+    assert first
+    assert second
+    assert third
+    assert transport_octets(first) == transport_octets(second) != transport_octets(third)
+    assert first.key == third.key
+
+
+def test_keys_fold_case_and_unicode_forms() -> None:
+    assert address_key("Jo\u0308rg", "X.example") == address_key("JÖRG", "x.example")
+    assert address_key("\u0390", "x.example") == address_key("\u03b9\u0308\u0301", "x.example")
+    assert domain_key(" Bücher.Example. ") == "xn--bcher-kva.example"
+
+
+# --- the lenient search ----------------------------------------------------------------------------------------------
+
+A, B, C = "a@x.example", "b@y.example", "c@z.example"
+TRICKS = {
+    "plain": (f"{A}, {B}", {A, B}),
+    "B1-display-name": (f'"{A}, {B}" <{C}>', {A, B, C}),
+    "B1-display-name-unquoted": (f"{A} {B} <{C}>", {A, B, C}),
+    "B4-comment": (f"{C} ({A}, {B})", {A, B, C}),
+    "B4-nested-comment": (f"{C} (({A}) {B})", {A, B, C}),
+    "B4-comment-inside": ("a(me)@(at home)x.example", {A}),
+    "B5-group": (f"Team: {A}, {B};", {A, B}),
+    "B5-group-unterminated": (f"Team: {A}", {A}),
+    "B5-group-nested": (f"Team: Inner: {A};, {B};", {A, B}),
+    "B5-group-empty": ("undisclosed-recipients:;", set()),
+    "B6-route": (f"<@relay.example,@r2.example:{A}>", {A}),
+    "B7-semicolons": (f"{A}; {B}; {C}", {A, B, C}),
+    "B8-unbalanced-quote": (f'"{A}, {B}, {C}', {A, B, C}),
+    "B8-unbalanced-parenthesis": (f"({A}, {B}", {A, B}),
+    "B8-double-angle": (f"<<{A}>>, {B}", {A, B}),
+    "B8-quoted-list-as-local-part": (f'"{A}, {B}"@z.example', {A, B, f"{A}, {B}@z.example"}),
+    "B9-u-label": ("jörg@bücher.example", {"jörg@xn--bcher-kva.example"}),
+    "B9-a-label": ("jörg@xn--bcher-kva.example", {"jörg@xn--bcher-kva.example"}),
+    "B9-vowel-signs": ("anna@उदाहरण.example", {"anna@xn--p1b6ci4b4b3a.example"}),
+    "B10-full-width": ("ａ＠ｘ．ｅｘａｍｐｌｅ", {A}),
+    "B10-ideographic-full-stop": ("a@x。example", {A}),
+    "B10-zero-width": ("a\u200b@\u2060x.exam\u00adple", {A}),
+    "B10-entity": ("a&#64;x&#46;example a&#x40;x.example a&commat;x&period;example", {A}),
+    "B10-entity-full-width": ("a&#65312;x.example", {A}),
+    "B10-percent": ("mailto:a%40x%2Eexample?cc=b%40y.example", {A, "x.example?cc=b@y.example"}),
+    "B10-spelt-out": ("a (at) x.example, b [AT] y (dot) example", {A, B}),
+    "B11-space-inside": ("a @ x.example, b@y. example, c@z .example", {A, B, C}),
+    "B11-tabs-and-spaces": (f"{A}, \t   {B}", {A, B}),
+    "B12-x500": ("Doe, J </O=ORG/OU=EU/CN=RECIPIENTS/CN=JDOE>", set()),
+    "quoted-local-part": ('"a b"@x.example', {"a b@x.example"}),
+    "marks-around": (f"'{A}' *{B}* «{C}»", {A, B, C}),
+    "no-separator": ("a@x.example|b@y.example/c@z.example", 3),
+    "underscore": ("a@x.example_b@y.example", 2),
+    "literal": ("a@[192.0.2.1]", {"a@[192.0.2.1]"}),
+    "no-dot": ("a@home", set()),
+    "no-address": ("meet @ five, 50% (at most)", set()),
+}
+
+
+@pytest.mark.parametrize(("text", "expected"), TRICKS.values(), ids=TRICKS)
+def test_the_search_sees_what_a_reader_sees(text: str, expected: set[str] | int) -> None:
+    found = find_addresses(text)
+    assert (len(found) if isinstance(expected, int) else found) == expected
+
+
+GLUED = [
+    f"addr={A}",
+    f"to={A}&cc=somebody",
+    f"x|{A}|y",
+    f"first@other.example|{A}",
+    f"first@other.example_{A}",
+    f"{A}_{B}",
+    f"{A}.Thanks",
+    f"'{A}'",
+    f"__{A}__",
+    "x" * 400 + "|" + A,
+    f"mailto:first@other.example?cc={A}",
+]
+
+
+@pytest.mark.parametrize("text", GLUED, ids=lambda text: text[-40:])
+def test_a_known_address_is_recognised_where_other_text_is_glued_to_it(text: str) -> None:
+    assert A in find_addresses(text, known(frozenset({A})))
+
+
+def test_a_local_part_with_spaced_dots_is_recognised() -> None:
+    for text in ("john . smith@x.example", "john. smith@x.example", "john .smith@x.example"):
+        assert find_addresses(text, known(frozenset({"john.smith@x.example"}))) == {"john.smith@x.example"}
+
+
+@pytest.mark.parametrize("text", ["mary.a@x.example", "mary-a@x.example", "mary_a@x.example", "a+tag@x.example"])
+def test_another_mailbox_that_ends_alike_is_not_taken_for_a_known_one(text: str) -> None:
+    assert find_addresses(text, known(frozenset({A}))) == {text}
+
+
+def test_a_known_address_needs_no_dot_in_its_domain() -> None:
+    assert find_addresses("<bob@intranet>", known(frozenset({"bob@intranet"}))) == {"bob@intranet"}
+
+
+def test_a_known_address_in_compatibility_characters_is_recognised() -> None:
+    assert "x²@y.example" in find_addresses("x²@y.example", known(frozenset({"x²@y.example"})))
+
+
+@pytest.mark.parametrize("text", ["&#55296;@x.example", "&#1114112;a@x.example", "&#xD800;a@x.example"])
+def test_entities_that_are_no_characters_stay_as_they_are(text: str) -> None:
+    for key in find_addresses(text):
+        key.encode()
+
+
+# --- whose address is it ---------------------------------------------------------------------------------------------
+
+ORGANISATION = Organisation(
+    frozenset({"council.example", "xn--bcher-kva.example"}), frozenset({"partner.example"}), frozenset({"mail.example"})
+)
+
+
+@pytest.mark.parametrize(
+    ("key", "own", "outsider"),
+    [
+        ("a@council.example", True, False),
+        ("a@school.council.example", True, False),
+        ("a@xn--bcher-kva.example", True, False),
+        ("a@notcouncil.example", False, True),
+        ("a@council.example.org", False, True),
+        ("a@partner.example", False, False),
+        ("a@eu.partner.example", False, False),
+        ("a@mail.example", False, True),
+    ],
+)
+def test_own_and_partner_domains_cover_what_is_below_them(key: str, own: bool, outsider: bool) -> None:
+    assert ORGANISATION.is_own(key) is own
+    assert ORGANISATION.is_outsider(key) is outsider
+
+
+def test_personal_is_the_domain_itself() -> None:
+    assert ORGANISATION.is_personal("a@mail.example")
+    assert not ORGANISATION.is_personal("a@staff.mail.example")
+
+
+@pytest.mark.parametrize(
+    ("key", "pattern", "expected"),
+    [
+        ("a@x.example", "a@x.example", True),
+        ("b@x.example", "a@x.example", False),
+        ("a@x.example", "@x.example", True),
+        ("a@sub.x.example", "@x.example", True),
+        ("a@nox.example", "@x.example", False),
+        ("", "", True),
+        ("", "@x.example", False),
+    ],
+)
+def test_patterns_are_whole_addresses_or_domains_with_what_is_below(key: str, pattern: str, expected: bool) -> None:
+    assert matches(key, (pattern,)) is expected
