@@ -1,0 +1,109 @@
+"""`explain`: the verdict that a message would get, its reasons, and the header as it would leave."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from bcc_relay.cli.app import run
+from tests import build
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CONFIG = f"""\
+organisation: {{domains: [{build.OWN}], personal: [mail0.example]}}
+upstream: {{servers: ["127.0.0.1:25"]}}
+store: {{url: "sqlite:////nowhere/relay.db"}}
+"""
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    file = tmp_path / "config.yaml"
+    file.write_text(CONFIG)
+    return file
+
+
+def eml(folder: Path, *to: str, more: bytes = b"", line_end: bytes = b"\r\n") -> Path:
+    file = folder / "a.eml"
+    octets = build.header(", ".join(to), more=more) + b"\r\nHello\r\n"
+    file.write_bytes(octets.replace(b"\r\n", line_end))
+    return file
+
+
+def explained(capsys: pytest.CaptureFixture[str], config: Path, *arguments: str) -> list[dict[str, object]]:
+    assert run(["explain", *arguments, "--config", str(config), "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert isinstance(answer, list)
+    return answer
+
+
+def test_a_mail_to_families_is_explained_with_rule_counts_and_findings(
+    capsys: pytest.CaptureFixture[str], config: Path, tmp_path: Path
+) -> None:
+    file = eml(tmp_path, *build.families(12))
+    (answer,) = explained(capsys, config, str(file))
+    assert answer == {
+        "file": str(file),
+        "verdict": "rewrite",
+        "rule": "families",
+        "sentence": "Sending this as written would have shown 12 people's addresses to each other.",
+        "visible_outsiders": 12,
+        "outsider_domains": 1,
+        "personal_share": 1.0,
+        "findings": [
+            {
+                "detector": "many_visible",
+                "channel": "to",
+                "addresses": 12,
+                "rewritable": True,
+                "sentence": "12 outside addresses stand in the To field.",
+            }
+        ],
+        "damage": [],
+    }
+
+
+@pytest.mark.parametrize("line_end", [b"\r\n", b"\n"], ids=["CRLF", "LF"])
+def test_saved_mail_is_read_whatever_its_line_ends(
+    capsys: pytest.CaptureFixture[str], config: Path, tmp_path: Path, line_end: bytes
+) -> None:
+    file = eml(tmp_path, *build.families(12), line_end=line_end)
+    file.write_bytes(b"From clerk Sun Nov 22 10:00:00 2026" + line_end + file.read_bytes())
+    (answer,) = explained(capsys, config, str(file))
+    assert (answer["verdict"], answer["damage"]) == ("rewrite", [])
+
+
+def test_the_envelope_can_be_given(capsys: pytest.CaptureFixture[str], config: Path, tmp_path: Path) -> None:
+    file = eml(tmp_path, *build.families(12))
+    own = f"desk@{build.OWN}"
+    (answer,) = explained(capsys, config, str(file), "--mail-from", f"clerk@{build.OWN}", "--rcpt", own)
+    assert (answer["verdict"], answer["visible_outsiders"]) == ("pass", 0)
+
+
+def test_people_get_a_diff_of_the_header(capsys: pytest.CaptureFixture[str], config: Path, tmp_path: Path) -> None:
+    families = build.families(12)
+    assert run(["explain", str(eml(tmp_path, *families)), "--config", str(config)]) == 0
+    lines = [line.strip() for line in capsys.readouterr().out.splitlines()]
+    assert "a.eml: rewrite, by the rule families" in lines[0]
+    assert f"- To: {', '.join(families)}" in lines
+    assert f"+ To: Clerk <clerk@{build.OWN}>" in lines
+
+
+def test_a_file_that_is_not_there_is_told_in_one_sentence(
+    capsys: pytest.CaptureFixture[str], config: Path, tmp_path: Path
+) -> None:
+    missing = tmp_path / "missing.eml"
+    assert run(["explain", str(missing), "--config", str(config)]) == 65
+    assert capsys.readouterr().err.strip() == f"{missing} cannot be read (No such file or directory)"
+
+
+def test_an_address_that_is_none_is_a_usage_error(
+    capsys: pytest.CaptureFixture[str], config: Path, tmp_path: Path
+) -> None:
+    file = eml(tmp_path, "a@mail0.example")
+    assert run(["explain", str(file), "--rcpt", "nobody", "--config", str(config)]) == 64
+    assert "'nobody' is not an address" in capsys.readouterr().err
