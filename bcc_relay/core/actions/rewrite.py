@@ -92,7 +92,7 @@ def _is_broken(signature: Field, changed: set[str], organisation: Organisation) 
     breaks the signature as well (RFC 6376 5.4.2, 8.15).
     """
     tags = {name.lower(): value for name, value in _TAG.findall(unfold(signature.value))}
-    signed = {name.strip().lower().decode("ascii", "replace") for name in tags.get(b"h", b"").split(b":")}
+    signed = set(b"".join(tags.get(b"h", b"").split()).lower().decode("ascii", "replace").split(":"))
     if b"h" in tags and not signed & changed:
         return False
     domain = tags.get(b"d", b"").strip().decode("ascii", "replace").lower()

@@ -38,7 +38,7 @@ _BARE = re.compile(rb"\s*([^<>\s,;:()\"]+)\s*")
 # backslashes and with single spaces, so that nothing is walked twice.
 _NAMED = re.compile(
     r'(?:"([^"]{1,1000})"|(?:^ ?|(?<=[<>,;:"])|(?<=[<>,;:"] ))([^"<>,;:@()\s][^"<>,;:@()]{0,4000}))'
-    r"(?: ?<[^<>]{1,320}>|:)"
+    r"(?: ?<([^<>]{1,320})>|:)"
 )
 _SPACES = re.compile(r"[ \t\r\n]+")
 _UNDISCLOSED = re.compile("undisclosed.recipients?", re.IGNORECASE)
@@ -58,7 +58,7 @@ def to_fields(facts: Facts, sender: Address | None, form: Form, organisation: Or
     own_cc = _own(facts, "cc", organisation) if options.keep_own_visible else ()
     # The author alone stands there in every rewritten message.
     to = b"To: " + (value if set(own_to) <= {author} else _list(own_to)) + b"\r\n"
-    note = _names_note(facts) if options.names_note else b""
+    note = _names_note(facts, author) if options.names_note else b""
     cc = b",\r\n ".join(part for part in (_list(own_cc), note) if part)
     return to + (b"Cc: " + cc + b"\r\n" if cc else b"")
 
@@ -99,9 +99,9 @@ def _list(addresses: Iterable[str]) -> bytes:
     return b",\r\n ".join(address.encode() for address in addresses)
 
 
-def _names_note(facts: Facts) -> bytes:
+def _names_note(facts: Facts, author: str) -> bytes:
     """Return the display names as a group without members (RFC 5322 3.4); empty when there are none."""
-    names = dict.fromkeys(_names(facts))
+    names = dict.fromkeys(_names(facts, author))
     # One encoded or quoted phrase.
     text = clean(", ".join(names), 900).replace('"', "").replace("\\", "")
     if not text:
@@ -110,12 +110,14 @@ def _names_note(facts: Facts) -> bytes:
     return (phrase if b"=?" in phrase else b'"' + phrase + b'"') + b":;"
 
 
-def _names(facts: Facts) -> Iterable[str]:
+def _names(facts: Facts, author: str) -> Iterable[str]:
+    """Yield the names in To and Cc but the author's, who stands there in every rewritten message."""
     texts = (text_of(one.value).replace('\\"', "").replace("\\", "") for one in facts.fields if one.name in _NAMING)
-    found = (match[1] or match[2] for text in texts for match in _NAMED.finditer(_SPACES.sub(" ", text)))
-    for written in islice(found, _MOST_NAMES):
-        decoded = decode_words(written)
+    found = (match.groups() for text in texts for match in _NAMED.finditer(_SPACES.sub(" ", text)))
+    for quoted, plain, mailbox in islice(found, _MOST_NAMES):
+        decoded = decode_words(quoted or plain)
         name = clean(decoded.text)
         # Never an address, and nothing that might hide one.
-        if name and not (decoded.unknown or "@" in name or find_addresses(name) or _UNDISCLOSED.match(name)):
+        unfit = decoded.unknown or "@" in name or find_addresses(name) or _UNDISCLOSED.match(name)
+        if name and not unfit and find_addresses(mailbox or "") != {author}:
             yield name
