@@ -183,9 +183,11 @@ class House:
     @property
     def letters(self) -> list[Letter]:
         """The relay's own mail, in order."""
-        return [
-            Letter.of(e.record, e.new.submission.message) for e in self.store._entries.values() if e.record.is_notice
-        ]
+        return [self.letter_of(entry) for entry in self.store._entries.values() if entry.record.is_notice]
+
+    @staticmethod
+    def letter_of(entry: object) -> Letter:
+        return Letter.of(entry.record, entry.new.submission.message)
 
     def fates(self, message_id: str = "m1") -> dict[str, str]:
         """Outcome by the local part of the recipient."""
