@@ -12,6 +12,7 @@ from bcc_relay.core.events import Failed
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from bcc_relay.core.model import Record
     from bcc_relay.relay.decisions import Decisions
     from bcc_relay.relay.options import Current
     from bcc_relay.relay.ports import Clock, Counts, NewId, Observe, Store
@@ -52,10 +53,8 @@ class Upkeep:
         while not self._stopped.is_set():
             try:
                 await self.round()
-            except StoreError as error:
-                self._observe(Failed(self._new_id(), "upkeep", str(error)))
             except Exception as error:  # noqa: BLE001 - top of a task: timed work must not end for one error
-                self._observe(Failed(self._new_id(), "upkeep", f"{type(error).__name__}: {error}"))
+                self._failed(error)
             # Not wait_for, which before Python 3.12 loses a cancellation that comes together with the event.
             with suppress(TimeoutError):
                 async with asyncio.timeout(EVERY_S):
@@ -69,11 +68,22 @@ class Upkeep:
         """Do everything once. Raises StoreError."""
         now = self._clock()
         for record in await self._store.hold_expired(now):
-            await self._review.expire(record)
+            await self._expire(record)
         await self._decisions.follow()
         options = self._current.options
         await self._store.erase(bodies_before=now - options.keep_bodies, records_before=now - options.keep_records)
         await self.refresh()
+
+    async def _expire(self, record: Record) -> None:
+        try:
+            await self._review.expire(record)
+        except StoreError:
+            raise
+        except Exception as error:  # noqa: BLE001 - one message must not keep the others from their time
+            self._failed(error, record.id)
+
+    def _failed(self, error: Exception, message_id: str | None = None) -> None:
+        self._observe(Failed(self._new_id(), "upkeep", f"{type(error).__name__}: {error}", message_id))
 
     async def refresh(self) -> None:
         """Read the figures for the gauges. Raises StoreError."""
