@@ -6,6 +6,7 @@ address, however it is written. Both give the same comparing key.
 
 from __future__ import annotations
 
+import binascii
 import re
 import unicodedata
 from dataclasses import dataclass, field
@@ -169,6 +170,24 @@ def find_addresses(text: str, known: Known = _NOBODY) -> set[str]:
     if "(" in text:
         _collect(_without_comments(text), known, found)
     return found
+
+
+_QUOTED_PRINTABLE = re.compile(r"=([2-7][0-9A-Fa-f])")
+_BASE64_RUN = re.compile(r"[A-Za-z0-9+/_\-]{8,}")
+
+
+def find_encoded(text: str, known: Known) -> set[str]:
+    """Return the keys of known addresses that stand in `text` in quoted-printable or base64, as in links and tokens."""
+    found: set[str] = set()
+    if "=40" in text:
+        found |= find_addresses(_QUOTED_PRINTABLE.sub(lambda match: chr(int(match[1], 16)), text), known)
+    for run in _BASE64_RUN.findall(text):
+        # A run of 4n + 1 characters has one too many.
+        whole = run[: len(run) - (len(run) % 4 == 1)].replace("-", "+").replace("_", "/")
+        octets = binascii.a2b_base64(whole + "=" * (-len(whole) % 4))
+        if b"@" in octets:
+            found |= find_addresses(octets.decode("utf-8", "replace"), known)
+    return found & known.keys
 
 
 def _entity(match: re.Match[str]) -> str:

@@ -8,7 +8,7 @@ from enum import StrEnum
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from bcc_relay.core.address import find_addresses, known
+from bcc_relay.core.address import find_addresses, find_encoded, known
 from bcc_relay.core.fields import Role, channel_of, role_of
 from bcc_relay.core.header import Field, decode_words, message_id_of, split_fields, text_of
 
@@ -137,7 +137,7 @@ def read(message: Message, envelope: Envelope, organisation: Organisation, *, he
         author_keys=_author_keys(shown, message.header, header_bytes),
         recipients=recipients,
         outsider_recipients=outsiders,
-        visible=frozenset().union(*(s.keys for s in shown if s.role in (Role.DESTINATION, Role.RESENT))),
+        visible=frozenset().union(*(s.keys for s in shown if s.role in _RECIPIENTS)),
         visible_outsiders=seen,
         outsider_domains=len({key.rpartition("@")[2] for key in seen}),
         personal_share=personal / len(seen) if seen else 0.0,
@@ -176,6 +176,7 @@ _FALSE_LINE_BREAK = re.compile(rb"[\x00\x0b\x0c\x1c-\x1e]|\xc2\x85|\xe2\x80[\xa8
 _LOOKS_LIKE_A_FIELD = re.compile(rb"\s*[!-9;-~]+[ \t]*:")
 # Never shown, or only taken for addresses where they are those of recipients.
 _NEVER_LEAVE = (Role.BLIND, Role.LOCAL)
+_RECIPIENTS = (Role.DESTINATION, Role.RESENT)
 _MACHINE_MADE = (Role.IDENTIFIER, Role.SIGNATURE, Role.VERDICT)
 
 
@@ -193,15 +194,18 @@ def _read_fields(
         role = role_of(field.name) if field.name else Role.OTHER
         # A name may hold an address as well as a value does.
         octets = field.raw if role is Role.OTHER and "@" in field.name else field.value
-        if role in _NEVER_LEAVE or not _MAY_SHOW.search(octets):
+        if role in _NEVER_LEAVE:
             continue
         text = text_of(octets)
+        tokens = set() if role in _RECIPIENTS else find_encoded(text, names)
+        if not tokens and not _MAY_SHOW.search(octets):
+            continue
         decoded = decode_words(text)
         if decoded.line_break:
             damage.add(Damage.ENCODED_LINE_BREAK)
-        keys = find_addresses(decoded.text, names)
+        keys = find_addresses(decoded.text, names) | tokens
         if decoded.unknown:
-            if role in (Role.DESTINATION, Role.RESENT, Role.ANSWER):
+            if role in (*_RECIPIENTS, Role.ANSWER):
                 damage.add(Damage.UNKNOWN_CHARSET)
             # Nearly every character set writes an address in the octets of ASCII.
             keys |= find_addresses(decode_words(text, fallback="latin_1").text, names)
@@ -227,7 +231,7 @@ def _counted(shown: tuple[Shown, ...], recipients: frozenset[str]) -> tuple[Show
             unregistered |= seen
 
     def counted(one: Shown) -> frozenset[str]:
-        if one.role in (Role.DESTINATION, Role.RESENT) or one.name == "reply-to" or len(by_name[one.name]) > 1:
+        if one.role in _RECIPIENTS or one.name == "reply-to" or len(by_name[one.name]) > 1:
             return one.outsiders
         if one.role in (Role.OTHER, Role.DRAFT) and len(unregistered) > 1:
             return one.outsiders & recipients

@@ -9,6 +9,7 @@ from bcc_relay.core.address import (
     address_key,
     domain_key,
     find_addresses,
+    find_encoded,
     known,
     matches,
     parse_mailbox,
@@ -210,6 +211,27 @@ def test_a_known_address_in_compatibility_characters_is_recognised() -> None:
 def test_entities_that_are_no_characters_stay_as_they_are(text: str) -> None:
     for key in find_addresses(text):
         key.encode()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "anna=40x.example",
+        "unsubscribe=3Fanna=40x=2Eexample",
+        "YW5uYUB4LmV4YW1wbGU=",
+        "<https://club.example/leave?t=eyJ0byI6ICJhbm5hQHguZXhhbXBsZSJ9>",
+        "YW5uYUB4LmV4YW1wbGUA_-",
+    ],
+)
+def test_a_known_address_in_a_token_is_found(text: str) -> None:
+    anna = known(frozenset({"anna@x.example"}))
+    assert find_encoded(text, anna) == {"anna@x.example"}
+    assert find_encoded(text, known(frozenset({"ben@x.example"}))) == set()
+
+
+@pytest.mark.parametrize("text", ["a" * size for size in range(8, 16)] + ["=40", "=4", "-" * 9])
+def test_what_is_no_token_shows_nobody(text: str) -> None:
+    assert find_encoded(text, known(frozenset({"anna@x.example"}))) == set()
 
 
 # --- whose address is it ---------------------------------------------------------------------------------------------

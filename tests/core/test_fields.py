@@ -139,6 +139,8 @@ ROWS = (
     ),
     gone("A19-unknown-numbered", b"X-Id-1: anna@family-mail.example", b"X-Id-2: ben@family-mail.example", counted=2),
     gone("A19-unknown-name", b"anna@family-mail.example: 1", counted=0),
+    gone("A19-unknown-base64", b"X-Token: YW5uYUBmYW1pbHktbWFpbC5leGFtcGxl", counted=0),
+    gone("A19-unknown-quoted-printable", b"X-Token: anna=40family-mail.example", counted=0),
     kept("A19-unknown-without-recipients", b"X-Crm: dora@club.example"),
     held("A19-registered", b"Organization: " + AB, counted=2),
     gone(
