@@ -8,6 +8,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import struct
+import sys
 from asyncio import sslproto
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +25,12 @@ if TYPE_CHECKING:
 
 _IGNORED_BYTES = 16 * 1024 * 1024
 """How much a client may go on sending after its dialog is over, so that it gets to read why."""
+
+# Linux: include/net/tcp_states.h, and struct tcp_info of include/uapi/linux/tcp.h.
+_TCP_CLOSED = 7
+_TCP_CLIENT_HAS_CLOSED = 8
+_UNACKNOWLEDGED = struct.Struct("=B 23x I")
+_LOOK_AGAIN_S = 0.01
 
 
 class DialogOverError(Exception):
@@ -184,6 +192,22 @@ class Connection(SMTP):
         finally:
             self._writing = False
 
+    async def is_heard(self) -> bool:
+        """Whether the client is there to read what was sent.
+
+        A client that has closed its sending half may still read, or be gone for good: only its system tells, by
+        acknowledging what we sent or by a reset. All others are taken to read.
+        """
+        until = self.loop.time() + self.door.options.timeouts.closing_s
+        while not self.is_gone and self.loop.time() < until:
+            state, unread = _tcp_state(self._writer.get_extra_info("socket"))
+            if state == _TCP_CLOSED:
+                return False
+            if state != _TCP_CLIENT_HAS_CLOSED or not unread:
+                return True
+            await asyncio.sleep(_LOOK_AGAIN_S)
+        return False
+
     # --- TLS ----------------------------------------------------------------------------------------------------------
 
     async def start_tls(self, handshake: bytes) -> bool:
@@ -269,3 +293,16 @@ class Connection(SMTP):
             self._timeout_handle.cancel()
             self._timeout_handle = None
         self._reset_timeout(self.door.options.timeouts.closing_s)
+
+
+def _tcp_state(sock: socket.socket | None) -> tuple[int, int]:
+    """Return the state of a TCP connection and how many segments sent are not acknowledged; zeroes if not known."""
+    if sock is None or sys.platform != "linux":
+        return 0, 0
+    try:
+        state, unacknowledged = _UNACKNOWLEDGED.unpack(
+            sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _UNACKNOWLEDGED.size)
+        )
+    except OSError:  # no TCP
+        return 0, 0
+    return state, unacknowledged

@@ -67,11 +67,18 @@ async def data(dialog: Dialog, argument: bytes) -> None:
     # RFC 5321 4.1.1.4: the transaction is over whatever becomes of the message.
     utf8 = submission.envelope.smtputf8
     dialog.reset()
-    reply = await _take(dialog, submission)
-    dialog.answer(reply, utf8=utf8)
-    if reply.code == replies.SHUTTING_DOWN.code:
-        dialog.end()
-    await _deliver_answer(dialog, submission, reply)
+    taking = dialog.door.hand_over(submission)
+    is_heard = False
+    try:
+        reply = await _answer_of(dialog, taking)
+        dialog.answer(reply, utf8=utf8)
+        if reply.code == replies.SHUTTING_DOWN.code:
+            dialog.end()
+        is_heard = await _deliver_answer(dialog, submission, reply) and taking.done()
+    finally:
+        # Also when this dialog is broken off: what the relay goes on to do with the message, its client never hears.
+        if not is_heard:
+            dialog.door.tell_unheard(submission, taking)
 
 
 async def _receive(dialog: Dialog, spool: Spool, started: float) -> Received | NotTaken:
@@ -162,23 +169,25 @@ def _origin(dialog: Dialog, *, smtputf8: bool) -> Origin:
     )
 
 
-async def _take(dialog: Dialog, submission: Submission) -> Reply:
+async def _answer_of(dialog: Dialog, taking: asyncio.Task[Reply]) -> Reply:
     """Wait for the relay. The relay works on whether or not the client, or this dialog, is still there."""
     limit_s = dialog.door.options.timeouts.answer_s
     dialog.allow(limit_s + dialog.door.options.timeouts.closing_s)
-    task = dialog.door.hand_over(submission)
     dialog.pause_reading()
     try:
-        done, _ = await asyncio.wait({task}, timeout=limit_s)
+        done, _ = await asyncio.wait({taking}, timeout=limit_s)
     finally:
         dialog.resume_reading()
-    return task.result() if done else replies.NO_ANSWER
+    return taking.result() if done else replies.NO_ANSWER
 
 
-async def _deliver_answer(dialog: Dialog, submission: Submission, reply: Reply) -> None:
+async def _deliver_answer(dialog: Dialog, submission: Submission, reply: Reply) -> bool:
+    """Send the answer; whether the client was there to hear it."""
     client_gone = dialog.is_gone
     try:
         await dialog.flush()
+        client_gone = client_gone or not await dialog.is_heard()
     except ConnectionError:
         client_gone = True
     dialog.door.observe(Answered(submission.id, reply.code, reply.text, client_gone=client_gone))
+    return not client_gone

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from bcc_relay.core import replies
 from bcc_relay.core.errors import ConfigurationError
@@ -19,7 +19,7 @@ from bcc_relay.listener.options import check
 if TYPE_CHECKING:
     import socket
     import ssl
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Coroutine
     from pathlib import Path
 
     from bcc_relay.core.model import Reply, Submission
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from bcc_relay.listener.networks import Network
     from bcc_relay.listener.options import ListenerOptions
     from bcc_relay.relay.ports import Authenticate, Clock, Intake, NewId, Observe
+
+    Result = TypeVar("Result")
 
 _BACKLOG = 512
 
@@ -52,7 +54,8 @@ class Door:
     open_dialogs: set[Connection] = field(default_factory=set)
     """Those whose connection is open. A dialog's task may end before, or after."""
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
-    submissions: set[asyncio.Task[Reply]] = field(default_factory=set)
+    submissions: set[asyncio.Task[Any]] = field(default_factory=set)
+    """What the relay does with mail that was handed over."""
 
     def offers_login(self, *, secure: bool) -> bool:
         """Whether AUTH is offered; never in the clear where TLS is spoken, and there only with TLS."""
@@ -66,10 +69,25 @@ class Door:
 
     def hand_over(self, submission: Submission) -> asyncio.Task[Reply]:
         """Give a submission to the relay in a task that is this listener's, not the dialog's."""
-        task = asyncio.get_running_loop().create_task(self._take(submission), name=f"submission {submission.id}")
+        return self._own(self._take(submission), f"submission {submission.id}")
+
+    def tell_unheard(self, submission: Submission, taking: asyncio.Task[Reply]) -> None:
+        """Tell the relay that nobody heard the answer of `taking`, in a task that is this listener's as well."""
+        self._own(self._unheard(submission, taking), f"unheard {submission.id}")
+
+    def _own(self, work: Coroutine[Any, Any, Result], name: str) -> asyncio.Task[Result]:
+        task = asyncio.get_running_loop().create_task(work, name=name)
         self.submissions.add(task)
         task.add_done_callback(self.submissions.discard)
         return task
+
+    async def _unheard(self, submission: Submission, taking: asyncio.Task[Reply]) -> None:
+        try:
+            await asyncio.wait({taking})
+            if not taking.cancelled():
+                await self.intake.unheard(submission, taking.result())
+        except Exception as error:  # noqa: BLE001 - the top of a task
+            self.observe(Failed(self.new_id(), "intake", error_detail(error), submission.id))
 
     async def _take(self, submission: Submission) -> Reply:
         try:
@@ -190,14 +208,20 @@ class Listener:
             await self._server.wait_closed()
 
     async def _settle(self, limit_s: float) -> None:
+        loop = asyncio.get_running_loop()
+        until = loop.time() + limit_s
+        # A dialog that ends may leave something to do.
+        while (unfinished := self._unfinished()) and (left_s := until - loop.time()) > 0:
+            await asyncio.wait(unfinished, timeout=left_s)
+
+    def _unfinished(self) -> set[asyncio.Future[Any]]:
         door = self._door
-        unfinished: set[asyncio.Future[Any]] = {
+        waited_for: set[asyncio.Future[Any]] = {
             *door.tasks,
             *door.submissions,
             *(dialog.closed for dialog in door.open_dialogs),
         }
-        if unfinished:
-            await asyncio.wait(unfinished, timeout=limit_s)
+        return {one for one in waited_for if not one.done()}
 
     def _stop_listening(self) -> None:
         if self._server is not None:

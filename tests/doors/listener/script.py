@@ -36,6 +36,10 @@ class Taker:
     taken: list[Submission] = field(default_factory=list)
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
     finished: asyncio.Event = field(default_factory=asyncio.Event)
+    unheard_answers: list[tuple[str, Reply]] = field(default_factory=list)
+
+    async def unheard(self, submission: Submission, reply: Reply) -> None:
+        self.unheard_answers.append((submission.id, reply))
 
     async def take(self, submission: Submission) -> Reply:
         self.taken.append(submission)
