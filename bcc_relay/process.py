@@ -81,6 +81,8 @@ def certificate_of(settings: Settings) -> ssl.SSLContext | None:
     if certificate is None:
         return None
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    # Python as Debian builds it leaves the minimum to OpenSSL.
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
     try:
         # A key with a passphrase must not make a service ask for it on the terminal.
         context.load_cert_chain(certificate, private_key, password=b"")
