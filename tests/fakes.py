@@ -79,7 +79,7 @@ class MemoryStore:
         old, notices = entry.record, self._prepare(move.notices)
         record = records.moved(old, move)
         self._change(entry, record, at=move.at)
-        if record.held:
+        if trail.is_audited(record, move):
             self._say(trail.of_move(old, record, move, self.keys))
         self._insert(notices)
         return record

@@ -70,7 +70,7 @@ def _explain_one(
     leaves = judged.header
     if isinstance(judged.verdict, Hold) and judged.safe_release:
         try:
-            leaves = prepare(submission, policy.form, leaving, judged.facts)
+            leaves = prepare(submission, policy.bcc_form, leaving, judged.facts)
         except NotRewritableError:
             leaves = None
     return Explained(str(file), submission, judged, leaves)

@@ -94,7 +94,12 @@ def _carried_out(submission: Submission, policy: Policy, leaving: Leaving, facts
             return Judged(facts, findings, verdict, form, header, False)
         case Hold():
             return Judged(
-                facts, findings, verdict, Form.AS_IS, None, can_be_rewritten(submission, policy.form, leaving, facts)
+                facts,
+                findings,
+                verdict,
+                Form.AS_IS,
+                None,
+                can_be_rewritten(submission, policy.bcc_form, leaving, facts),
             )
         case Reject():
             return Judged(facts, findings, verdict, Form.AS_IS, None, False)

@@ -77,7 +77,7 @@ class Review:
         if record.state is not State.HELD:
             return Refused(f"This message is not held any more: it is {record.state.value}.")
         options = self._current.options
-        form = form or (options.policy.form if options.policy.form is not Form.INDIVIDUAL else Form.SENDER)
+        form = form or options.policy.bcc_form
         if form is Form.AS_IS:
             if not reason.strip():
                 return Refused("Sending it as it is needs a reason in writing.")

@@ -22,7 +22,7 @@ async def carry_out(connection: AsyncConnection, move: Move, keys: Keys) -> Reco
     record = records.moved(old, move)
     if not await messages.save(connection, old, record, at=move.at):
         return None
-    if record.held:
+    if trail.is_audited(record, move):
         await audit.append(connection, trail.of_move(old, record, move, keys), keys)
     for notice in move.notices:
         await messages.add(connection, notice, keys)

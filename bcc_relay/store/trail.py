@@ -78,6 +78,11 @@ def of_move(old: Record, new: Record, move: Move, keys: Keys) -> Entry:
     return Entry(move.at, move.event, old.id, detail, move.reason)
 
 
+def is_audited(record: Record, move: Move) -> bool:
+    """Whether a move belongs into the audit: every move of a message that was ever held, and every act of a person."""
+    return record.held or move.person is not None
+
+
 def of_delivery(old: Record, new: Record, event: str, at: datetime) -> Entry:
     """Delivery took the message (`claimed`), gave it back (`returned`) or lost its lease (`lease_lost`)."""
     return Entry(at, event, old.id, {"from": old.state, "to": new.state, "by": "relay"})

@@ -12,7 +12,7 @@ import pytest
 from bcc_relay.core import lifecycle
 from bcc_relay.core.errors import StoreError
 from bcc_relay.core.model import Form, OutcomeName, State
-from bcc_relay.relay.ports import Added
+from bcc_relay.relay.ports import Added, Move
 from tests import build
 from tests.contracts.steps import MINUTE, NO, NOW, OK, added, claim, events, move
 
@@ -182,3 +182,20 @@ async def test_notices_of_a_move_are_stored_with_it_or_not_at_all(store: Store) 
     lost = move(replace(other, revision=9), State.DISCARDED, notices=(build.new_record(id="n3"),))
     assert await store.move(lost) is None
     assert await store.get("n3") is None
+
+
+async def test_a_person_who_deletes_waiting_mail_stands_in_the_audit_with_the_reason(store: Store) -> None:
+    await store.add(build.new_record())
+    await store.move(Move("m1", 1, State.DISCARDED, NOW, "deleted", "reviewer", "anna", "wrong list"))
+    (row,) = await store.audit_rows()
+    assert (row.event, row.message_id) == ("deleted", "m1")
+    assert "anna" not in row.detail
+    assert "wrong list" not in row.detail
+    assert json.loads(row.detail)["reason"] is not None
+
+
+async def test_delivery_of_mail_that_was_never_held_leaves_no_audit(store: Store) -> None:
+    await store.add(build.new_record())
+    await store.claim(now=NOW, owner="a", lease_until=NOW + MINUTE, limit=1)
+    await store.move(Move("m1", 2, State.DELIVERED, NOW, "delivered"))
+    assert await store.audit_rows() == ()

@@ -161,3 +161,8 @@ class Policy:
     """The form of a rewrite for rules that name none."""
     monitor: bool = False
     """Decide, count and log, but let everything pass and notify nobody."""
+
+    @property
+    def bcc_form(self) -> Form:
+        """The form of a release as Bcc: the configured one, which `individual` is not."""
+        return Form.SENDER if self.form is Form.INDIVIDUAL else self.form
