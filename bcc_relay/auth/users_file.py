@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 _HEAD = "# Accounts of bcc-relay. Changed by `bcc-relay users`; passwords are argon2 hashes.\n"
 _KEYS = ("name", "password", "addresses", "roles")
-_FILE_MODE = 0o600
+_OWNER_ALONE = 0o600
+_OWNER_AND_GROUP = 0o640
 _LARGEST_BYTES = 16 * 1024 * 1024
 
 
@@ -95,8 +96,8 @@ def _account(entry: object) -> Account | str:
 def save(path: Path, accounts: Accounts) -> None:
     """Replace the file in one step that survives a crash; only its owner may read it. Raises OSError.
 
-    Where root writes it, it belongs to the owner of the old file, else of the folder: the relay must be able to read
-    it.
+    Where root writes it, owner and group are those of the old file, else of the folder, and the group may read it: the
+    relay runs as a user of its own and must be able to.
     """
     entries = [
         {
@@ -112,10 +113,11 @@ def save(path: Path, accounts: Accounts) -> None:
     descriptor, temporary = tempfile.mkstemp(dir=folder, prefix=f".{path.name}.")
     try:
         with os.fdopen(descriptor, "wb") as file:
-            os.fchmod(file.fileno(), _FILE_MODE)
+            os.fchmod(file.fileno(), _OWNER_ALONE)
             if os.geteuid() == 0:
                 owner = (path if path.exists() else folder).stat()
                 os.fchown(file.fileno(), owner.st_uid, owner.st_gid)
+                os.fchmod(file.fileno(), _OWNER_AND_GROUP)
             file.write(text.encode())
             file.flush()
             os.fsync(file.fileno())

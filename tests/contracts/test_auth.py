@@ -212,14 +212,27 @@ async def test_a_missing_file(tmp_path: Path) -> None:
         await PasswordFile(missing)("scanner", "paper")
 
 
-def test_writing_replaces_the_file_whole_and_for_its_owner_alone(path: Path) -> None:
+def test_writing_replaces_the_file_whole_and_keeps_strangers_out(path: Path) -> None:
     path.chmod(0o644)
     before = path.stat().st_ino
     update(path, lambda accounts: add(accounts, account("new@council.example")))
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(path.stat().st_mode) == (0o640 if os.geteuid() == 0 else 0o600)
     assert path.stat().st_ino != before
     assert os.listdir(path.parent) == ["users.yaml"]
     assert load(path).find("new@council.example") is not None
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, who alone gives files away")
+def test_what_root_writes_the_relays_own_user_can_read(tmp_path: Path) -> None:
+    relays_group = 65534
+    os.chown(tmp_path, 0, relays_group)
+    tmp_path.chmod(0o750)
+    path = tmp_path / "users.yaml"
+    for name in ("first@council.example", "second@council.example"):
+        update(path, lambda accounts, name=name: add(accounts, account(name)))
+        status = path.stat()
+        assert (status.st_uid, status.st_gid) == (0, relays_group)
+        assert stat.S_IMODE(status.st_mode) == 0o640
 
 
 def test_what_is_written_is_read_back(path: Path) -> None:
