@@ -115,8 +115,8 @@ def known(keys: frozenset[str]) -> Known:
 
 
 _NOBODY = Known()
-# What ends a local part or a domain beside ASCII's specials: quotes, dashes, bullets and full stops of other scripts.
-_PUNCTUATION = "\u00ab\u00bb\u2000-\u206f\u3000-\u303f"
+# What ends a local part or a domain beside the specials of ASCII: quotes, dashes, full stops of other scripts, no text.
+_PUNCTUATION = "\u00ab\u00bb\u2000-\u206f\u3000-\u303f\ufffd"
 # Read backwards from the "@". A mailbox has 64 octets at most; what is glued to it is looked through further.
 _LOCAL_RUN = re.compile(rf"[^\s<>()\[\],;:\"@\\\x00-\x1f\x7f{_PUNCTUATION}]{{1,320}}")
 _LABEL_CHAR = rf"[^\s\x00-,./:-@\[-\^`{{-\x9f{_PUNCTUATION}]"

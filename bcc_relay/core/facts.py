@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from bcc_relay.core.address import find_addresses, find_encoded, known
 from bcc_relay.core.fields import Role, channel_of, role_of
-from bcc_relay.core.header import Field, decode_words, message_id_of, split_fields, text_of
+from bcc_relay.core.header import Field, decode_words, message_id_of, split_fields, text_of, unfold
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -114,14 +114,24 @@ class Facts:
         return {channel: frozenset(keys) for channel, keys in channels.items()}
 
 
-def read(message: Message, envelope: Envelope, organisation: Organisation, *, header_bytes: int) -> Facts:
-    """Read a message for this envelope. Never raises. `header_bytes`: a larger header is damage."""
+def read(
+    message: Message,
+    envelope: Envelope,
+    organisation: Organisation,
+    *,
+    header_bytes: int,
+    also: frozenset[str] = frozenset(),
+) -> Facts:
+    """Read a message for this envelope. Never raises.
+
+    `header_bytes`: a larger header is damage. `also`: addresses to recognise wherever they stand, as recipients are.
+    """
     fields = _fields(message.header, header_bytes)
     damage: set[Damage] = set(_damage_of(message, fields, header_bytes))
     sender = envelope.sender.key if envelope.sender else None
     recipients = frozenset(recipient.address.key for recipient in envelope.recipients)
     outsiders = frozenset(filter(organisation.is_outsider, recipients))
-    names = known(recipients | {sender} if sender else recipients)
+    names = known(recipients | also | ({sender} if sender else frozenset()))
     shown = _counted(tuple(_read_fields(fields, damage, organisation, names)), outsiders)
     authors = _authors(shown, sender)
     seen = frozenset().union(*(one.counted for one in shown)) - authors
@@ -204,6 +214,9 @@ def _read_fields(
         if decoded.line_break:
             damage.add(Damage.ENCODED_LINE_BREAK)
         keys = find_addresses(decoded.text, names) | tokens
+        if not octets.isascii():
+            # Where octets are no UTF-8, many readers show a mark in their place, and the address behind it.
+            keys |= find_addresses(unfold(octets).decode("utf-8", "replace"), names) & names.keys
         if decoded.unknown:
             if role in (*_RECIPIENTS, Role.ANSWER):
                 damage.add(Damage.UNKNOWN_CHARSET)

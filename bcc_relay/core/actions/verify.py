@@ -25,8 +25,8 @@ def verify(
     """
     original = submission.message
     message = Message(header, original.separator, original.body)
-    after = read(message, submission.envelope, organisation, header_bytes=len(header))
     protect = before.outsider_recipients | before.visible_outsiders
+    after = read(message, submission.envelope, organisation, header_bytes=len(header), also=protect)
     if after.damage or still_shown(after, protect) or after.visible_outsiders:
         raise NotRewritableError("Addresses would stay visible in a part of its header that cannot be changed safely.")
     if beyond_rewriting(after, limits, organisation):
