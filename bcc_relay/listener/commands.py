@@ -90,7 +90,7 @@ async def mail(dialog: Dialog, argument: bytes) -> None:
         return
     refusal = _refuse_client(dialog)
     if refusal is not None:
-        dialog.refuse(*refusal)
+        dialog.complain(*refusal)  # a stranger who goes on asking would fill the log
         return
     if dialog.transaction.mail is not None:
         dialog.complain(replies.WRONG_MOMENT)

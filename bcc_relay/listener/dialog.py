@@ -90,12 +90,17 @@ class Dialog(Connection):
         user = self.login.name if self.login else None
         self.door.observe(SmtpRefused(self.door.options.name, self.client_name, reason, user))
 
-    def complain(self, reply: Reply) -> None:
-        """Answer a command that makes no sense; too many of them end the dialog."""
+    def complain(self, reply: Reply, reason: str | None = None) -> None:
+        """Answer a command that makes no sense or is not this client's to give; too many of them end the dialog.
+
+        With a `reason` observers are told as well.
+        """
         self._errors += 1
         if self._errors >= _ERRORS_ALLOWED:
             raise DialogOverError(replies.TOO_MANY_ERRORS, "junk")
         self.answer(reply)
+        if reason is not None:
+            self.note_refusal(reason)
 
     # --- the dialog ---------------------------------------------------------------------------------------------------
 

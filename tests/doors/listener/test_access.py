@@ -44,6 +44,22 @@ OPEN_RELAY_FORMS = [
 ]
 
 
+@pytest.mark.parametrize(
+    ("options", "reply"),
+    [({"networks": ELSEWHERE}, "550 5.7.1"), ({"auth": "required"}, "530 5.7.0")],
+)
+async def test_a_stranger_who_goes_on_asking_is_hung_up_on_and_cannot_fill_the_log(
+    options: dict[str, object], reply: str
+) -> None:
+    async with house(**options) as home:  # type: ignore[arg-type]
+        client = await home.greeted()
+        for _ in range(19):
+            await client.say("MAIL FROM:<clerk@council.example>", reply)
+        await client.say("MAIL FROM:<clerk@council.example>", "421 4.7.0")
+        assert await client.ends() == b""
+        assert len(home.of(SmtpRefused)) == 20
+
+
 @pytest.mark.parametrize(("sender", "recipient"), OPEN_RELAY_FORMS)
 async def test_a_foreign_network_sends_nothing_in_any_form(sender: str, recipient: str) -> None:
     async with house(networks=ELSEWHERE) as home:
