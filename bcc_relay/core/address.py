@@ -305,7 +305,7 @@ class Organisation:
 
     def is_outsider(self, key: str) -> bool:
         """Whether the address is neither own nor a partner's."""
-        return not _is_below(key, self.domains) and not _is_below(key, self.partners)
+        return not _is_below(key, self.domains, self.partners)
 
     def is_personal(self, key: str) -> bool:
         """Whether an outsider's address is at a personal-mail provider."""
@@ -317,10 +317,10 @@ def domain_key(domain: str) -> str:
     return _domain_key(domain.strip().rstrip("."))
 
 
-def _is_below(key: str, domains: frozenset[str]) -> bool:
+def _is_below(key: str, domains: frozenset[str], more: frozenset[str] = frozenset()) -> bool:
     domain = key.rpartition("@")[2]
     while domain:
-        if domain in domains:
+        if domain in domains or domain in more:
             return True
         _, _, domain = domain.partition(".")
     return False

@@ -186,6 +186,7 @@ _FALSE_LINE_BREAK = re.compile(rb"[\x00\x0b\x0c\x1c-\x1e]|\xc2\x85|\xe2\x80[\xa8
 _LOOKS_LIKE_A_FIELD = re.compile(rb"\s*[!-9;-~]+[ \t]*:")
 # Never shown, or only taken for addresses where they are those of recipients.
 _NEVER_LEAVE = (Role.BLIND, Role.LOCAL)
+_SHORTEST_ADDRESS = 3
 _RECIPIENTS = (Role.DESTINATION, Role.RESENT)
 _MACHINE_MADE = (Role.IDENTIFIER, Role.SIGNATURE, Role.VERDICT)
 
@@ -204,7 +205,7 @@ def _read_fields(
         role = role_of(field.name) if field.name else Role.OTHER
         # A name may hold an address as well as a value does.
         octets = field.raw if role is Role.OTHER and "@" in field.name else field.value
-        if role in _NEVER_LEAVE:
+        if role in _NEVER_LEAVE or len(octets) < _SHORTEST_ADDRESS:
             continue
         text = text_of(octets)
         tokens = set() if role in _RECIPIENTS else find_encoded(text, names)

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 FROM_DISPLAY = "Mail relay"
 _AUTOMATIC_PRECEDENCES = frozenset({"bulk", "junk", "list", "auto_reply"})
 _AUTOMATIC_FIELDS = frozenset({"x-autoreply", "x-autorespond", "x-failed-recipients"})
+_TELLING_FIELDS = frozenset({"auto-submitted", "precedence", "content-type", "x-auto-response-suppress"})
 _REPORT_TYPES = ("multipart/report", "message/disposition-notification", "message/delivery-status")
+_COMMENT = re.compile(r"\([^()]*\)")
 _ROBOT = re.compile(r"(mailer-daemon|owner-.*|.*-request|.*-bounces?)@.*")
 
 
@@ -100,7 +102,11 @@ def is_automatic(fields: Iterable[tuple[str, bytes]], sender: Address | None) ->
 
 
 def _says_automatic(name: str, raw: bytes) -> bool:
-    value = re.sub(r"\([^()]*\)", " ", raw.decode("ascii", "replace")).strip().lower()
+    if name.startswith("list-") or name in _AUTOMATIC_FIELDS:
+        return True
+    if name not in _TELLING_FIELDS:
+        return False
+    value = _COMMENT.sub(" ", raw.decode("ascii", "replace")).strip().lower()
     first = re.split(r"[\s;,]", value, maxsplit=1)[0]
     match name:
         case "auto-submitted":
@@ -109,10 +115,8 @@ def _says_automatic(name: str, raw: bytes) -> bool:
             return first in _AUTOMATIC_PRECEDENCES
         case "content-type":
             return first in _REPORT_TYPES
-        case "x-auto-response-suppress":
-            return "all" in re.split(r"[\s;,]+", value)
         case _:
-            return name.startswith("list-") or name in _AUTOMATIC_FIELDS
+            return "all" in re.split(r"[\s;,]+", value)
 
 
 def _notice(letter: Letter, words: Words) -> Message:

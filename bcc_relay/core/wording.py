@@ -34,7 +34,10 @@ _MONTHS = (
     "November",
     "December",
 )
-_ADDRESS = re.compile(r"[^\s<>,;:\"'()\[\]]+[@\uff20\ufe6b][^\s<>,;:\"'()\[\]]+")
+_IN_ADDRESS = r"[^\s<>,;:\"'()\[\]]"
+# The look-behind lets a match begin only where a word does: else a long word is walked from each of its letters.
+_ADDRESS = re.compile(rf"(?<!{_IN_ADDRESS}){_IN_ADDRESS}+[@\uff20\ufe6b]{_IN_ADDRESS}+")
+_SUBJECT_CHARS_READ = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -332,6 +335,7 @@ def _askable(case: Case) -> str:
 
 
 def _named(subject: str) -> str:
+    subject = subject[:_SUBJECT_CHARS_READ]
     return f'"{_masked(subject, MAX_SUBJECT_CHARS)}"' if clean(subject) else "without a subject"
 
 
