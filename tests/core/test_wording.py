@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -128,6 +130,14 @@ def test_a_strangers_words_stay_on_their_line_and_name_no_address(subject, reaso
         assert "evil.example" not in words.subject + words.text
         assert "two.example" not in words.subject + words.text
         assert len(words.subject) <= 130
+
+
+@pytest.mark.parametrize("word", ["a", "a@", "@", "a.b"])
+def test_a_subject_of_a_million_letters_costs_no_more_than_its_beginning(word):
+    started = time.process_time()
+    words = wording.discarded(replace(CASE, subject=word * 1_000_000, reason=word * 20_000))
+    assert time.process_time() - started < 1  # without care these took minutes
+    assert len(words.subject) <= 130
 
 
 @given(st.text(max_size=300))
