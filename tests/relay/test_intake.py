@@ -307,6 +307,15 @@ async def test_a_message_that_the_client_split_is_one_held_item_and_one_notice()
         assert [event.protected for event in home.of(Decided)] == [32, 0]
 
 
+async def test_nobody_adds_recipients_to_a_message_held_for_another_login() -> None:
+    async with house() as home:
+        theirs = to_firms(*FIRMS, user="clerk", user_addresses=(CLERK,))
+        assert await home.take(theirs) == replies.held("m1")
+        assert await home.take(to_firms(*FIRMS[:2], "spy@club.example", id="m2")) == replies.held("m2")
+        first, second = home.records(State.HELD)
+        assert [len(record.recipients) for record in (first, second)] == [len(FIRMS), 3]
+
+
 async def test_a_rewritten_message_that_the_client_split_makes_one_notice() -> None:
     async with house() as home:
         await home.take(to_families(*FAMILIES[:6]))
