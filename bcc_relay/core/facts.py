@@ -52,7 +52,7 @@ class Facts:
     """Every field that shows addresses, Bcc and identifiers aside, in order."""
     sender: str | None
     authors: frozenset[str]
-    """The envelope sender and the mailboxes of From and Sender when each names just one."""
+    """The envelope sender, and the mailbox of From when it names just one, else that of Sender."""
     author_keys: frozenset[str]
     """All addresses that From, Sender and their Resent forms show, however they are written; one is empty when they
     are too many to tell."""
@@ -298,12 +298,12 @@ def _author_keys(shown: Iterable[Shown], header: bytes, header_bytes: int) -> fr
 
 
 def _authors(shown: Iterable[Shown], sender: str | None) -> frozenset[str]:
-    authors = {sender} if sender else set()
+    # As `To:` of a rewritten message: the one mailbox of From, else that of Sender.
     for name in ("from", "sender"):
         keys = frozenset[str]().union(*(s.keys for s in shown if s.name == name))
         if len(keys) == 1:
-            authors |= keys
-    return frozenset(authors)
+            return keys | {sender} if sender else keys
+    return frozenset({sender} if sender else ())
 
 
 _MEDIA_TYPE = re.compile(r"\s*([!#-'*+\-.0-9A-Z^_`a-z{|}~]+/[!#-'*+\-.0-9A-Z^_`a-z{|}~]+)")

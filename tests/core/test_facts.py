@@ -72,6 +72,13 @@ def test_the_author_of_the_header_is_excepted_when_there_is_just_one() -> None:
     assert two == {ANNA, BEN, "vera@club.example"}
 
 
+def test_the_sender_field_is_the_author_only_when_from_names_several() -> None:
+    lines = (b"Sender: vera@club.example", b"To: vera@club.example, " + ANNA.encode())
+    assert build.facts(build.mail(*lines, to=TO)).visible_outsiders == {"vera@club.example", ANNA}
+    several = b"From: clerk@council.example, mayor@council.example"
+    assert build.facts(build.mail(*lines, to=TO, author=several)).visible_outsiders == {ANNA}
+
+
 def test_an_address_counts_once_however_often_and_however_written_it_stands() -> None:
     assert shown(f"To: {ANNA}, ANNA@Family-Mail.example", f"Cc: <{ANNA}>, {BEN}") == {ANNA, BEN}
 

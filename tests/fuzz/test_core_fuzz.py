@@ -27,15 +27,28 @@ REWRITTEN = (Form.SENDER, Form.UNDISCLOSED, Form.INDIVIDUAL)
 OPTIONS = ({}, {"keep_own_visible": True, "names_note": True})
 # The same examples in every run, and nothing left in the checkout.
 plain = settings(
-    deadline=None, max_examples=60, derandomize=True, database=None, suppress_health_check=[HealthCheck.too_slow]
+    deadline=None, max_examples=40, derandomize=True, database=None, suppress_health_check=[HealthCheck.too_slow]
 )
-many = settings(plain, max_examples=250)
+many = settings(plain, max_examples=100)
 
 CURABLE = tuple(
     name
     for name in NAMES
     if name.rstrip().lower()
-    in ["to", "cc", "bcc", "resent-to", "resent-from", "reply-to", "mail-followup-to", "x-smtpapi", "errors-to", "x-clients", "x-client-1", "fcc"]
+    in [
+        "to",
+        "cc",
+        "bcc",
+        "resent-to",
+        "resent-from",
+        "reply-to",
+        "mail-followup-to",
+        "x-smtpapi",
+        "errors-to",
+        "x-clients",
+        "x-client-1",
+        "fcc",
+    ]
 )
 
 
@@ -68,7 +81,8 @@ def protected(mail: Mail) -> set[str]:
     if len(recipients) < 2:
         return set()
     authors = {one for one in OUTSIDERS if octets_of(one) in mail.author}
-    return (recipients | mail.destinations) - set(FRIENDS) - authors
+    reachable = {one for one in mail.destinations if "." in one.partition("@")[2]}
+    return (recipients | reachable) - set(FRIENDS) - authors
 
 
 def assert_nobody_is_visible(mail: Mail, form: Form, sent: list[Dispatch]) -> None:
@@ -176,7 +190,7 @@ HEADERS = st.lists(
 ).map(b"".join)
 
 
-@settings(plain, max_examples=400)
+@settings(plain, max_examples=150)
 @given(HEADERS, st.sampled_from([build.HEADER_BYTES, 30]))
 def test_no_octets_make_reading_or_judging_raise(content: bytes, header_bytes: int) -> None:
     message = split_message(content)
@@ -191,7 +205,7 @@ def test_no_octets_make_reading_or_judging_raise(content: bytes, header_bytes: i
     assert b"".join(field.raw for field in judged.facts.fields) == message.header
 
 
-@settings(plain, max_examples=400)
+@settings(plain, max_examples=150)
 @given(st.text(max_size=80))
 def test_no_text_makes_the_search_raise_and_every_key_can_be_written(text: str) -> None:
     names = known(frozenset({"a@x.example", "b@y"}))
@@ -200,14 +214,14 @@ def test_no_text_makes_the_search_raise_and_every_key_can_be_written(text: str) 
         assert "@" in key
 
 
-@settings(plain, max_examples=200)
+@settings(plain, max_examples=80)
 @given(st.binary(max_size=80), st.booleans())
 def test_no_octets_make_the_envelope_parser_raise(octets: bytes, smtputf8: bool) -> None:
     parsed = parse_mailbox(octets, smtputf8=smtputf8)
     assert parsed is None or parsed.octets == octets
 
 
-@settings(plain, max_examples=200)
+@settings(plain, max_examples=80)
 @given(st.from_regex(r"\A[A-Za-z0-9_+-]{1,20}(\.[A-Za-z0-9]{1,9}){0,2}@[a-z0-9]{1,20}(\.[a-z]{2,9}){1,2}\Z"))
 def test_what_the_envelope_takes_the_search_finds(text: str) -> None:
     parsed = parse_mailbox(text.encode())
