@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
     from bcc_relay.settings.document import Value
     from bcc_relay.settings.model import Settings
+    from bcc_relay.settings.values import HostPort
 
+_EVERY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104 - compared, not bound
 _FINAL_URL = re.compile(r"(https?://|www\.)\S+$", re.IGNORECASE)
 
 
@@ -34,6 +36,7 @@ def across(settings: Settings, tree: Value) -> Iterator[Complaint]:
     """Complain about keys that do not go together. Looks at no file."""
     yield from _listeners(settings, tree)
     yield from _upstream(settings, tree)
+    yield from _times(settings, tree)
     yield from _rules(settings, tree)
     if (at := _inline_secret(tree)) is not None:
         yield complain(tree, at, "stands in a file; write password_file: and put the password into a file of its own")
@@ -75,6 +78,34 @@ def _upstream(settings: Settings, tree: Value) -> Iterator[Complaint]:
     if upstream.username and upstream.tls == "none" and not upstream.is_loopback:
         what = "is none, so the password would travel in the clear; write starttls or implicit"
         yield complain(tree, ("upstream", "tls"), what)
+    for at, server in enumerate(upstream.servers):
+        if any(_is_same(server, listener.bind) for listener in settings.listeners):
+            what = (
+                f"{server} is a listener of this relay, so mail would go in a circle; write the mail server's address"
+            )
+            yield complain(tree, ("upstream", "servers", at), what)
+
+
+def _is_same(server: HostPort, bind: HostPort) -> bool:
+    """Whether a connection to `server` reaches the listener at `bind`, as far as their addresses tell."""
+    if server.port != bind.port:
+        return False
+    return server.host == bind.host or (server.is_loopback and (bind.is_loopback or bind.host in _EVERY_ADDRESS))
+
+
+def _times(settings: Settings, tree: Value) -> Iterator[Complaint]:
+    """Complain about times of nothing where something has to happen meanwhile."""
+    delivery = settings.delivery
+    for path, time, why in (
+        (("quarantine", "expire_after"), settings.quarantine.expire_after, "nobody could decide; write such as 14d"),
+        (("delivery", "live_deadline"), delivery.live_deadline, "no server could answer; write such as 50s"),
+        *(
+            (("delivery", "retry", at), time, "the upstream would be asked without a pause; write such as 1m")
+            for at, time in enumerate(delivery.retry)
+        ),
+    ):
+        if not time:
+            yield complain(tree, path, f"is no time at all, so {why}")
 
 
 def _rules(settings: Settings, tree: Value) -> Iterator[Complaint]:

@@ -56,22 +56,45 @@ def load(path: Path | None, environ: Mapping[str, str], *, check_files: bool = T
     outside, flaws = from_environment(environ)
     read: list[Path] = []
     tree = Value({}, Place(str(main)))
-    if not is_named and outside.content and not main.exists():
+    if not is_named and outside.content and _is_missing(main):
         tree = Value({}, Place("environment"))
     else:
-        for file in (main, *_beside(main)):
+        tree, wrong = _read(main)
+        flaws += wrong
+        beside, unlisted = _beside(main)
+        # Where the file itself cannot be read, its folder mostly cannot either: one complaint is enough.
+        flaws += unlisted if not wrong else []
+        for file in beside:
             value, wrong = _read(file)
             tree = merged(tree, value)
             flaws += wrong
-            read.append(file)
+        read += [main, *beside]
     tree = merged(merged(tree, from_credentials(environ)), outside)
     settings = _checked(tree, flaws, main.absolute().parent, check_files=check_files)
     return Loaded(settings, tuple(read), not_built.find(settings, tree))
 
 
-def _beside(main: Path) -> list[Path]:
+def _is_missing(file: Path) -> bool:
+    """Whether there is no such file; one that may not be looked at is there."""
+    try:
+        file.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def _beside(main: Path) -> tuple[list[Path], list[Flaw]]:
     """Return the files of conf.d beside `main`, in the order of their names; hidden ones are left out."""
-    return sorted(file for file in (main.parent / "conf.d").glob("*.yaml") if not file.name.startswith("."))
+    folder = main.parent / "conf.d"
+    try:
+        found = [file for file in folder.iterdir() if file.suffix == ".yaml" and not file.name.startswith(".")]
+    except (FileNotFoundError, NotADirectoryError):
+        return [], []
+    except OSError as error:
+        return [], [Flaw(Place(str(folder)), _cannot_be_read(error))]
+    return sorted(found), []
 
 
 def _read(file: Path) -> tuple[Value, list[Flaw]]:
@@ -83,7 +106,7 @@ def _read(file: Path) -> tuple[Value, list[Flaw]]:
     except FileNotFoundError:
         return nothing, [Flaw(nothing.place, "does not exist; create it, or name another with --config")]
     except OSError as error:
-        return nothing, [Flaw(nothing.place, f"cannot be read ({error.strerror}); correct its path or rights")]
+        return nothing, [Flaw(nothing.place, _cannot_be_read(error))]
     except ValueError:
         return nothing, [Flaw(nothing.place, "is not UTF-8 text; save it as UTF-8")]
     if len(octets) > MAX_FILE_BYTES:
@@ -93,6 +116,13 @@ def _read(file: Path) -> tuple[Value, list[Flaw]]:
         what = "is not a map of settings; begin with lines such as organisation: {domains: [council.example]}"
         return nothing, [*flaws, Flaw(value.place, what)]
     return value, flaws
+
+
+def _cannot_be_read(error: OSError) -> str:
+    remedy = "give the command with sudo, or correct its rights"
+    if not isinstance(error, PermissionError):
+        remedy = "correct its path or rights"
+    return f"cannot be read ({error.strerror}); {remedy}"
 
 
 def _checked(tree: Value, flaws: Sequence[Flaw], folder: Path, *, check_files: bool) -> Settings:

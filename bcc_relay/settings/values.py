@@ -149,8 +149,10 @@ def parse_host_port(value: object) -> HostPort:
         return value
     text = _text(value, '"127.0.0.1:2525"')
     host, colon, port = text.rpartition(":")
-    if not colon or not re.fullmatch(r"[0-9]{1,5}", port) or int(port) > 65535:
+    if not colon or not re.fullmatch(r"[0-9]+", port):
         raise ValueError("has no port; write host:port, such as smtp.council.example:25")
+    if len(port) > 5 or int(port) > 65535:
+        raise ValueError("has a port that does not exist; the largest is 65535")
     if host.startswith("[") and host.endswith("]"):
         try:
             return HostPort(str(ipaddress.IPv6Address(host[1:-1])), int(port))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import date, timedelta
 from ipaddress import ip_network
 from typing import TYPE_CHECKING
@@ -176,6 +177,30 @@ def test_conf_d_is_merged_in_order_of_names_maps_deeply_and_lists_replaced(file:
     assert loaded.settings.delivery.give_up_after == timedelta(days=1)
     assert loaded.settings.limits.recipients == 10
     assert loaded.files == (file, folder / "10-first.yaml", folder / "20-last.yaml")
+
+
+def test_a_conf_d_that_cannot_be_looked_into_is_a_complaint_and_never_ignored(file: Path) -> None:
+    folder = file.parent / "conf.d"
+    folder.symlink_to(folder)
+    with pytest.raises(ConfigurationError) as raised:
+        load(file, {})
+    (complaint,) = raised.value.complaints
+    assert complaint.startswith(f"{folder}: cannot be read (")
+
+
+def test_whoever_may_not_read_the_configuration_is_told_so(file: Path) -> None:
+    file.parent.chmod(0)
+    if was_root := os.geteuid() == 0:
+        os.seteuid(65534)
+    try:
+        with pytest.raises(ConfigurationError) as raised:
+            load(file, {})
+    finally:
+        if was_root:
+            os.seteuid(0)
+        file.parent.chmod(0o700)
+    (complaint,) = raised.value.complaints
+    assert complaint == f"{file}: cannot be read (Permission denied); give the command with sudo, or correct its rights"
 
 
 def test_a_complaint_about_conf_d_names_that_file_and_its_line(file: Path) -> None:
