@@ -126,8 +126,8 @@ def read(
 
     `header_bytes`: a larger header is damage. `also`: addresses to recognise wherever they stand, as recipients are.
     """
-    fields = _fields(message.header, header_bytes)
-    damage: set[Damage] = set(_damage_of(message, fields, header_bytes))
+    fields, cut = _fields(message.header, header_bytes)
+    damage: set[Damage] = set(_damage_of(message, fields, cut))
     sender = envelope.sender.key if envelope.sender else None
     recipients = frozenset(recipient.address.key for recipient in envelope.recipients)
     outsiders = frozenset(filter(organisation.is_outsider, recipients))
@@ -144,7 +144,7 @@ def read(
         shown=shown,
         sender=sender,
         authors=authors,
-        author_keys=_author_keys(shown, message.header, header_bytes),
+        author_keys=_author_keys(message.header, fields, is_cut=cut > 0),
         recipients=recipients,
         outsider_recipients=outsiders,
         visible=frozenset().union(*(s.keys for s in shown if s.role in _RECIPIENTS)),
@@ -187,15 +187,22 @@ _LOOKS_LIKE_A_FIELD = re.compile(rb"\s*[!-9;-~]+[ \t]*:")
 # Never shown, or only taken for addresses where they are those of recipients.
 _NEVER_LEAVE = (Role.BLIND, Role.LOCAL)
 _SHORTEST_ADDRESS = 3
+MOST_FIELDS = 5000
+"""A header of more fields is too large."""
 _RECIPIENTS = (Role.DESTINATION, Role.RESENT)
 _MACHINE_MADE = (Role.IDENTIFIER, Role.SIGNATURE, Role.VERDICT)
 
 
-def _fields(header: bytes, header_bytes: int) -> tuple[Field, ...]:
-    """Part a header into fields; of one that is too large the rest is kept as one piece, which nobody looks into."""
-    if len(header) <= header_bytes:
-        return split_fields(header)
-    return (*split_fields(header[:header_bytes]), Field("", header[header_bytes:], b""))
+def _fields(header: bytes, header_bytes: int) -> tuple[tuple[Field, ...], int]:
+    """Part a header into fields; return also how many pieces at its end are no whole fields, because it is too large.
+
+    The rest of a header that is too large is kept as a piece that nobody looks into.
+    """
+    fields = split_fields(header[:header_bytes], MOST_FIELDS)
+    rest = (Field("", header[header_bytes:], b""),) if len(header) > header_bytes else ()
+    if len(fields) > MOST_FIELDS:
+        return (*fields, *rest), 1 + len(rest)
+    return (*fields, *rest), 2 * len(rest)
 
 
 def _read_fields(
@@ -259,14 +266,13 @@ def _is_read_by_another(seen: Iterable[str], recipients: frozenset[str]) -> bool
     return any(recipients - {key} for key in seen)
 
 
-def _damage_of(message: Message, fields: tuple[Field, ...], header_bytes: int) -> Iterable[Damage]:
+def _damage_of(message: Message, fields: tuple[Field, ...], cut: int) -> Iterable[Damage]:
     header, body = message.header, message.body
-    if len(header) > header_bytes:
+    if cut:
         yield Damage.HEADER_TOO_LARGE
     if not header and _LOOKS_LIKE_A_FIELD.match(body.content[body.start : body.start + _LINE_OCTETS]):
         yield Damage.NO_HEADER
-    # Of a header that is too large the last two are pieces.
-    if any(not field.name for field in (fields[:-2] if len(header) > header_bytes else fields)):
+    if any(not field.name for field in fields[: len(fields) - cut]):
         yield Damage.NOT_A_FIELD
     if _FALSE_LINE_BREAK.search(header):
         yield Damage.CONTROL_CHARACTER
@@ -288,13 +294,15 @@ _MOST_AUTHOR_LINES = 1000
 _NOBODY_KNOWN = ""
 
 
-def _author_keys(shown: Iterable[Shown], header: bytes, header_bytes: int) -> frozenset[str]:
-    if len(header) <= header_bytes:
-        return frozenset[str]().union(*(s.keys for s in shown if s.name in _AUTHOR_NAMES))
-    lines = list(islice(_AUTHOR_LINE.finditer(header), _MOST_AUTHOR_LINES + 1))
-    if len(lines) > _MOST_AUTHOR_LINES:
-        return frozenset({_NOBODY_KNOWN})
-    return frozenset[str]().union(*(find_addresses(decode_words(text_of(line[1])).text) for line in lines))
+def _author_keys(header: bytes, fields: tuple[Field, ...], *, is_cut: bool) -> frozenset[str]:
+    """Return the addresses of all author fields, and the empty one for a field in which there is none."""
+    values = [field.value for field in fields if field.name in _AUTHOR_NAMES]
+    if is_cut:
+        values = [line[1] for line in islice(_AUTHOR_LINE.finditer(header), _MOST_AUTHOR_LINES + 1)]
+        if len(values) > _MOST_AUTHOR_LINES:
+            return frozenset({_NOBODY_KNOWN})
+    found = (find_addresses(decode_words(text_of(value)).text) or {_NOBODY_KNOWN} for value in values)
+    return frozenset[str]().union(*found)
 
 
 def _authors(shown: Iterable[Shown], sender: str | None) -> frozenset[str]:

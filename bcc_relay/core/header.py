@@ -47,14 +47,18 @@ def split_message(content: Content) -> Message:
     return Message(content[: end + 2], b"\r\n", Body(content, end + 4))
 
 
-def split_fields(header: bytes) -> tuple[Field, ...]:
+def split_fields(header: bytes, most: int | None = None) -> tuple[Field, ...]:
     """Part a header block into fields, in order. The `raw` of all fields joined is `header` again, to the byte.
 
     White space before the colon (RFC 5322 4.5.8) belongs to no name. A line of white space alone continues a field.
+    What follows the first `most` fields is one piece, without a name or a value.
     """
     fields: list[Field] = []
     start = 0
     while start < len(header):
+        if len(fields) == most:
+            fields.append(Field("", header[start:], b""))
+            break
         end = _end_of_field(header, start)
         raw = header[start:end]
         match = _FIELD_LINE.match(raw)

@@ -12,6 +12,7 @@ OK_CODE = 250
 
 TOO_MANY_RECIPIENTS = Reply(452, "4.5.3 Too many recipients in one message, please send to the rest separately")
 TOO_LARGE = Reply(552, "5.3.4 The message is larger than this server accepts")
+HEADER_TOO_LARGE = Reply(552, "5.3.4 The header of the message is larger than this server accepts")
 LOGIN_NEEDED = Reply(530, "5.7.0 Please log in first")
 FOREIGN_NETWORK = Reply(550, "5.7.1 This server does not accept mail from your network")
 BAD_ADDRESS = Reply(553, "5.1.3 This address is not valid")

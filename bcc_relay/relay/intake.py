@@ -35,7 +35,9 @@ if TYPE_CHECKING:
 
 MAX_RECEIVED = 50
 """RFC 5321 6.3: so many Received fields mean a loop."""
-LARGE_HEADER_BYTES = 32768
+MOST_HEADERS = 2
+"""A header beyond the limit is damage; one beyond so many times the limit is refused: only an attack is so large."""
+LARGE_HEADER_BYTES = 8192
 """A larger header is judged in a thread, so that other mail does not wait for it."""
 COULD_NOT_DECIDE = "could-not-decide"
 """Stands for the rule when judging failed in a way nobody foresaw."""
@@ -104,10 +106,10 @@ class Intake:
         return reference
 
     async def _take(self, submission: Submission) -> Reply:
-        if reply := await self._resubmissions.answer(submission):
-            return reply
         # A reload in the middle must not have a message judged by one policy and sent by another.
         options = self._current.options
+        if reply := self._too_large(submission, options) or await self._resubmissions.answer(submission):
+            return reply
         judged = await self._judge(submission, options)
         if judged is None:
             return await self._hold_unjudged(submission, options)
@@ -141,6 +143,12 @@ class Intake:
         for (_, before), (stage, after) in pairwise(laps):
             self._observe(StageTimed(stage, after - before))
         return judged
+
+    def _too_large(self, submission: Submission, options: RelayOptions) -> Reply | None:
+        if len(submission.message.header) <= MOST_HEADERS * options.leaving.header_bytes:
+            return None
+        self._refused(submission, "size")
+        return replies.HEADER_TOO_LARGE
 
     def _refusal(self, submission: Submission, judged: Judged, options: RelayOptions) -> Reply | None:
         """Refuse loops, and authors that are not the login's own (RFC 6409 6.1)."""

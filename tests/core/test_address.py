@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-import pytest
+import unicodedata
+from typing import Literal
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bcc_relay.core import address
 from bcc_relay.core.address import (
     Organisation,
     address_key,
@@ -278,3 +284,15 @@ def test_personal_is_the_domain_itself() -> None:
 )
 def test_patterns_are_whole_addresses_or_domains_with_what_is_below(key: str, pattern: str, expected: bool) -> None:
     assert matches(key, (pattern,)) is expected
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFKC"])
+@given(st.text(alphabet="ae\u0301\u0327\uff21\u0e01\u0e33\u1112\u1161\u11ab @.", max_size=60))
+def test_normalising_in_pieces_gives_what_normalising_at_once_gives(form: Literal["NFC", "NFKC"], text: str) -> None:
+    assert address._normal(form, text) == unicodedata.normalize(form, text)
+
+
+def test_a_long_run_of_combining_marks_is_normalised_in_pieces() -> None:
+    marks = "\u064b\u064c\u0323" * 1000
+    assert len(address._COMPOSED.findall("a" + marks)) > 40
+    assert find_addresses("a" + marks + " b@mail0.example") == {"b@mail0.example"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bcc_relay.core.facts import Damage, still_shown
+from bcc_relay.core.facts import MOST_FIELDS, Damage, still_shown
 from bcc_relay.core.model import Body, Channel, Message
 from tests import build
 
@@ -294,3 +294,19 @@ def test_still_shown_is_what_a_recipient_reads_about_another() -> None:
     assert still_shown(build.facts(build.mail(subject, to=(ANNA,))), frozenset(TO)) == set()
     assert still_shown(build.facts(build.mail(subject, to=(BEN,))), frozenset(TO)) == {ANNA}
     assert still_shown(build.facts(build.mail(subject, to=("d@council.example",))), frozenset(TO)) == set()
+
+
+def test_a_header_of_too_many_fields_is_damage_and_its_rest_is_one_piece() -> None:
+    header = build.header("a@mail0.example") + b"a:b\r\n" * MOST_FIELDS
+    facts = build.facts(build.submission("a@mail0.example", raw=build.message(header)))
+    assert facts.damage == (Damage.HEADER_TOO_LARGE,)
+    assert len(facts.fields) == MOST_FIELDS + 1
+    assert b"".join(field.raw for field in facts.fields) == header
+    just = build.message(b"a:b\r\n" * MOST_FIELDS)
+    assert build.facts(build.submission("a@mail0.example", raw=just)).damage == ()
+
+
+@pytest.mark.parametrize("author", ["boss", "boss@localhost", "", "boss=clerk@council.example"])
+def test_an_author_field_never_passes_for_an_address_that_it_does_not_show(author: str) -> None:
+    raw = build.message(f"From: {author}\r\n".encode())
+    assert not build.facts(build.submission("a@mail0.example", raw=raw)).author_keys <= {"clerk@council.example"}

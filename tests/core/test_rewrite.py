@@ -319,3 +319,8 @@ def test_a_partner_or_own_recipient_in_the_subject_is_no_disclosure() -> None:
     assert rewritten(
         build.mail(b"Subject: for p@partner.example and d@council.example", LINE, to=(*TO, "p@partner.example"))
     )
+
+
+@pytest.mark.parametrize("name", [b'"\\' * 400, b"(\\" * 400], ids=["quoted", "comment"])
+def test_an_author_longer_than_a_line_is_unclear_and_costs_no_look(name: bytes) -> None:
+    assert single_mailbox(name + b" <clerk@council.example>" + b" " * 300) is None

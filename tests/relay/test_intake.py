@@ -396,3 +396,11 @@ async def test_a_stored_message_leaves_with_the_same_octets_in_every_attempt() -
         mail = [octets for octets in _leaves(home) if b"Auto-Submitted" not in octets]
         assert mail == [b"".join(expected.message.pieces())] * 3
         assert home.of(Moved)[-1].new == "delivered"
+
+
+async def test_a_header_far_beyond_the_limit_is_refused_before_anyone_reads_it() -> None:
+    small = replace(OPTIONS, leaving=replace(OPTIONS.leaving, header_bytes=1000))
+    async with house(small) as home:
+        assert await home.take(to_firms(more=b"X: " + b"y" * 3000 + b"\r\n")) == replies.HEADER_TOO_LARGE
+        assert await home.take(to_firms(more=b"X: " + b"y" * 300 + b"\r\n", id="m2")) == replies.held("m2")
+        assert [event.reason for event in home.of(SmtpRefused)] == ["size"]

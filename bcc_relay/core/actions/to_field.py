@@ -80,8 +80,16 @@ def _author(facts: Facts, sender: Address | None, organisation: Organisation) ->
     raise NotRewritableError("It is not certain who wrote it, so no address can stand in its To field.")
 
 
+_LONGEST_AUTHOR = 998
+
+
 def single_mailbox(value: bytes) -> Address | None:
-    """Read a From or Sender value as exactly one mailbox (RFC 5322 3.4); None when it is none, several or unclear."""
+    """Read a From or Sender value as exactly one mailbox (RFC 5322 3.4); None when it is none, several or unclear.
+
+    A value longer than a line of mail may be is unclear: nobody's name is that long.
+    """
+    if len(value) > _LONGEST_AUTHOR:
+        return None
     octets = unfold(value)
     # Commas and angle brackets in comments and quoted names part nothing; a quoted local part is no name.
     bare = _COMMENT.sub(b" ", _QUOTED.sub(lambda quoted: quoted[0] if b"(" not in quoted[0] else b'""', octets))
