@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import signal
 import socket
+import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -106,6 +108,15 @@ def _where(stage: Stage) -> Iterator[str]:
     yield "The relay stays up. Nothing leaves this machine."
     yield f"  Mail client   server 127.0.0.1, port {stage.smtp_port}, no encryption, no login"
     yield f"  What left     {stage.received}"
-    yield f"  Held mail     bcc-relay quarantine list --config {stage.config}"
+    yield f"  Held mail     export BCC_RELAY_CONFIG={stage.config}"
+    yield f"                {_program()} quarantine list"
     yield f"  Browser       http://127.0.0.1:{stage.metrics_port}/metrics"
     yield "  End it with Ctrl-C; everything it made is removed."
+
+
+def _program() -> str:
+    """Return how this program is called from here: by its name where the shell finds it, else by its path."""
+    called = sys.argv[0]
+    found = shutil.which("bcc-relay")
+    is_by_path = Path(called).name == "bcc-relay" and not (found and Path(found).samefile(called))
+    return called if is_by_path else "bcc-relay"

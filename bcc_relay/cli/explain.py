@@ -121,9 +121,9 @@ def print_explained(explained: Explained) -> None:
     if judgement.sentence:
         print(f"  {printable(judgement.sentence)}")
     print(
-        f"  {len(facts.recipients)} recipients, {len(facts.outsider_recipients)} of them outsiders; "
-        f"{judgement.visible_outsiders} visible outsiders in {judgement.outsider_domains} domains, "
-        f"{judgement.personal_share:.0%} personal"
+        f"  {records.count(len(facts.recipients), 'recipient')}, {len(facts.outsider_recipients)} of them outsiders; "
+        f"{records.count(judgement.visible_outsiders, 'visible outsider')} in "
+        f"{records.count(judgement.outsider_domains, 'domain')}, {judgement.personal_share:.0%} personal"
     )
     if judgement.findings:
         rows = [
@@ -131,11 +131,14 @@ def print_explained(explained: Explained) -> None:
             for finding in judgement.findings
         ]
         print_table(("Channel", "What was noticed", "Rewriting cures it"), rows, nothing="")
-    if explained.leaves is None:
-        print("  Nothing leaves.\n")
-        return
+    if judgement.damage:
+        print(f"  Damage: {', '.join(judgement.damage)}")
     held = judgement.verdict == "hold"
+    if explained.leaves is None:
+        print("  It can be released as it is, or discarded; not as Bcc.\n" if held else "  Nothing leaves.\n")
+        return
     print("  The header if it is released as Bcc:" if held else "  The header as it would leave:")
+    print("    (on its way out it also gets X-BCC-Relay and Received at the top)")
     for line in _diff(explained.submission.message.header, explained.leaves):
         print(f"    {line}")
     print()
@@ -143,9 +146,10 @@ def print_explained(explained: Explained) -> None:
 
 def _diff(before: bytes, after: bytes) -> Iterator[str]:
     old, new = (
-        [printable(line) for line in octets.decode("utf-8", "replace").split("\r\n")[:-1]] for octets in (before, after)
+        [printable(line.expandtabs(4)) for line in octets.decode("utf-8", "replace").split("\r\n")[:-1]]
+        for octets in (before, after)
     )
     if old == new:
-        yield "(unchanged; on its way out it gets X-BCC-Relay and Received at the top)"
+        yield "(unchanged)"
         return
     yield from (line for line in difflib.ndiff(old, new) if not line.startswith("?"))

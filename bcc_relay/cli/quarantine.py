@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from bcc_relay.core.model import Form, Message, Record
     from bcc_relay.relay.ports import Store
     from bcc_relay.relay.review import Result, Review
+    from bcc_relay.store import Reason
     from bcc_relay.store.sql import SqlStore
 
 app = typer.Typer(help="Held mail: look at it and decide.", no_args_is_help=True)
@@ -55,11 +56,11 @@ def show(
 def show_message(shell: Shell, message_id: str) -> None:
     """Print everything known about one stored message, held or queued."""
 
-    async def work(store: "SqlStore") -> "Record":
-        return await existing(store, message_id)
+    async def work(store: "SqlStore") -> "tuple[Record, tuple[Reason, ...]]":
+        return await existing(store, message_id), await store.reasons(message_id)
 
-    record = with_store(shell, work)
-    shell.answer(records.details(record), lambda: records.print_details(record))
+    record, given = with_store(shell, work)
+    shell.answer(records.details_with_reasons(record, given), lambda: records.print_details(record, given))
 
 
 class As(StrEnum):
@@ -102,9 +103,8 @@ def release(
         return await review.release(message_id, _form(way), person=person(), reason=reason)
 
     record = settled(with_review(shell, work), message_id)
-    form = record.form.value.replace("_", " ")
-    count = len(record.recipients)
-    what = f"Released {record.id}: it goes to {count} {'recipient' if count == 1 else 'recipients'}, form {form}."
+    count = records.count(len(record.recipients), "recipient")
+    what = f"Released {record.id}: it goes to {count}, {records.in_words(record.form)}."
     shell.answer(records.details(record), lambda: print(what))
 
 

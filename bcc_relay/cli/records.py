@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import datetime
 
-    from bcc_relay.core.model import Judgement, Record
+    from bcc_relay.core.model import Form, Judgement, Record
+    from bcc_relay.store import Reason
 
 
 def moment(at: datetime | None) -> str | None:
@@ -85,7 +86,7 @@ def reasons(judgement: Judgement) -> dict[str, object]:
 
 
 def details(record: Record) -> dict[str, object]:
-    """Return the object of `show ID --json`."""
+    """Return the object that a decision prints with `--json`."""
     return {
         **held_summary(record),
         **reasons(record.judgement),
@@ -106,11 +107,20 @@ def details(record: Record) -> dict[str, object]:
     }
 
 
+def details_with_reasons(record: Record, given: Sequence[Reason]) -> dict[str, object]:
+    """Return the object of `show ID --json`: `details`, and what people wrote when they decided."""
+    written = [{"at": reason.at, "event": reason.event, "reason": reason.text} for reason in given]
+    return {**details(record), "reasons": written}
+
+
 def print_held(records: Sequence[Record]) -> None:
     """Print the table of `quarantine list`."""
     print_table(
         ("ID", "State", "Received", "Sender", "Subject", "Rule", "Outsiders", "Recipients", "Decide by"),
-        [tuple("" if cell is None else cell for cell in held_summary(record).values()) for record in records],
+        [
+            tuple("" if cell is None else cell for cell in {**held_summary(record), "state": _state(record)}.values())
+            for record in records
+        ],
         nothing="Nothing is held.",
     )
 
@@ -124,20 +134,21 @@ def print_waiting(records: Sequence[Record]) -> None:
     )
 
 
-def print_details(record: Record) -> None:
-    """Print one message for a decision: who would have seen what, why it stopped, and each recipient."""
+def print_details(record: Record, given: Sequence[Reason]) -> None:
+    """Print one message for a decision: who would have seen what, why it stopped, what people wrote, each recipient."""
     is_held = record.state.value == "held"
+    waits = record.state.value in {"queued", "released"}
     facts = (
         ("Number", record.id),
-        ("State", _state(record)),
+        ("State", _state(record, at_length=True)),
         ("Subject", record.subject or "(none)"),
         ("Sender", sender(record)),
         ("Login", record.origin.user or ""),
         ("Received", moment(record.received_at) or ""),
         ("Size", f"{record.size_bytes} bytes"),
-        ("Leaves", record.form.value.replace("_", " ") if not is_held else ""),
+        ("Leaves", in_words(record.form) if not is_held else ""),
         ("Decide by", (moment(record.expires_at) or "") if is_held else ""),
-        ("Next attempt", moment(record.next_attempt_at) or ""),
+        ("Next attempt", (moment(record.next_attempt_at) or "") if waits else ""),
     )
     for name, text in facts:
         if text:
@@ -145,6 +156,8 @@ def print_details(record: Record) -> None:
     print()
     for line in judgement_in_words(record.judgement, len(record.recipients)):
         print(printable(line))
+    for reason in given:
+        print(f"Reason given ({reason.event}, {reason.at[:19]}Z): {printable(reason.text)}")
     print()
     print_table(
         ("Recipient", "Outcome", "Answer"),
@@ -156,10 +169,22 @@ def print_details(record: Record) -> None:
     )
 
 
-def _state(record: Record) -> str:
+def _state(record: Record, *, at_length: bool = False) -> str:
     if record.state.value == "held" and record.asked_by:
-        return f"held; {record.asked_by} asks to send it as it is, a second person must agree"
+        what = f"{record.asked_by} asks to send it as it is, a second person must agree"
+        return f"held; {what if at_length else f'asked by {record.asked_by}'}"
     return record.state.value
+
+
+def in_words(form: Form) -> str:
+    """Say in which form a message leaves."""
+    match form.value:
+        case "as_is":
+            return "as it was written"
+        case "individual":
+            return "a copy for each recipient, nobody sees the others"
+        case _:
+            return "with the addresses hidden, nobody sees the others"
 
 
 def judgement_in_words(judgement: Judgement, recipients: int) -> Iterator[str]:
@@ -168,8 +193,8 @@ def judgement_in_words(judgement: Judgement, recipients: int) -> Iterator[str]:
     if judgement.visible_outsiders:
         personal = round(judgement.visible_outsiders * judgement.personal_share)
         yield (
-            f"As it was written, {_count(recipients, 'recipient')} would have seen the addresses of "
-            f"{_count(judgement.visible_outsiders, 'outsider')} in {_count(judgement.outsider_domains, 'domain')}; "
+            f"As it was written, {count(recipients, 'recipient')} would have seen the addresses of "
+            f"{count(judgement.visible_outsiders, 'outsider')} in {count(judgement.outsider_domains, 'domain')}; "
             f"{personal} of them personal."
         )
     for finding in judgement.findings:
@@ -179,5 +204,6 @@ def judgement_in_words(judgement: Judgement, recipients: int) -> Iterator[str]:
         yield f"- Damage: {', '.join(judgement.damage)}"
 
 
-def _count(number: int, noun: str) -> str:
+def count(number: int, noun: str) -> str:
+    """Write `1 recipient`, `2 recipients`."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -1,5 +1,6 @@
 """How commands reach stored mail: the store opened for one command, and messages found by their number."""
 
+import os
 from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
@@ -67,14 +68,18 @@ def _settings(shell: Shell) -> "Settings":
     loaded.refuse_unsafe()
     settings = loaded.settings
     path = settings.store.sqlite_path
+    is_allowed = True
     try:
         if path is not None:
             path.stat()
+            is_allowed = os.access(path, os.R_OK | os.W_OK)
     except FileNotFoundError:
         what = f"There is no store at {path} yet; start the relay, or name its configuration with --config"
         raise CommandError(Exit.UNAVAILABLE, what) from None
     except PermissionError:
-        raise CommandError(Exit.NOT_ALLOWED, f"You may not read {path}; give the command with sudo") from None
+        is_allowed = False
+    if not is_allowed:
+        raise CommandError(Exit.NOT_ALLOWED, f"You may not read {path}; give the command with sudo")
     return settings
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sqlalchemy import func, insert, select
@@ -14,6 +15,15 @@ if TYPE_CHECKING:
 
     from bcc_relay.store.keys import Keys
     from bcc_relay.store.trail import Entry
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """What somebody wrote about a message: when (UTC, ISO 8601), at which event of the audit, in which words."""
+
+    at: str
+    event: str
+    text: str
 
 
 async def append(connection: AsyncConnection, entry: Entry, keys: Keys) -> None:
@@ -50,3 +60,14 @@ async def read(connection: AsyncConnection, *, after: int, limit: int) -> tuple[
         AuditRow(row.seq, row.at, row.event, row.message_id, row.detail, row.previous, row.digest)
         for row in await connection.execute(query)
     )
+
+
+async def reasons_of(connection: AsyncConnection, message_id: str) -> tuple[Reason, ...]:
+    """Return the reasons given for what was done with a message, oldest first, as far as they are still kept."""
+    query = (
+        select(audit.c.at, audit.c.event, reasons.c.reason)
+        .join(reasons, reasons.c.seq == audit.c.seq)
+        .where(reasons.c.message_id == message_id)
+        .order_by(audit.c.seq)
+    )
+    return tuple(Reason(row.at, row.event, row.reason) for row in await connection.execute(query))

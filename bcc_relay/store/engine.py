@@ -61,7 +61,15 @@ class Database:
     def __init__(self, path: Path) -> None:
         """Open `path`, made with mode 0600 if missing, its folder with 0700. Raises StoreError when that fails."""
         with translated():
-            _make_database(path)
+            try:
+                _make_database(path)
+            except OSError as error:
+                if _is_full(error):
+                    raise
+                place = f"{path} cannot be made ({error.strerror})"
+                raise StoreError(f"{place}; make its folder and give it to the relay's user") from error
+        if not os.access(path, os.R_OK | os.W_OK):
+            raise StoreError(f"{path} may not be read and written by this user; correct its owner or rights")
         self.writing = _engine(path, begin="BEGIN IMMEDIATE", connections=1)
         self.reading = _engine(path, begin="BEGIN", connections=READERS, pragmas=("PRAGMA query_only = ON",))
         self._writer = Writer(self._transaction)

@@ -165,6 +165,11 @@ class SqlStore:
         async with self._database.read() as connection:
             return await audit.read(connection, after=after, limit=limit)
 
+    async def reasons(self, message_id: str) -> tuple[audit.Reason, ...]:
+        """Return the reasons that people gave for what they did with a message, oldest first."""
+        async with self._database.read() as connection:
+            return await audit.reasons_of(connection, message_id)
+
     async def ping(self) -> None:
         """Raise StoreError unless the store answers."""
         async with self._database.read() as connection:

@@ -57,9 +57,9 @@ async def test_what_is_no_database_is_a_store_error_and_stays_as_it_is(open_sqli
     assert database.read_bytes() == b"Dear families, " * 1000
 
 
-async def test_a_folder_that_cannot_be_made_is_a_store_error(tmp_path: Path) -> None:
+async def test_a_folder_that_cannot_be_made_is_a_store_error_that_names_it(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(StoreError):
+    with pytest.raises(StoreError, match=f"{tmp_path}/file/relay.db cannot be made .*make its folder"):
         await open_store(f"sqlite://{tmp_path}/file/relay.db", clock=lambda: NOW)
 
 

@@ -93,6 +93,28 @@ def test_people_get_a_diff_of_the_header(capsys: pytest.CaptureFixture[str], con
     assert f"+ To: Clerk <clerk@{build.OWN}>" in lines
 
 
+def test_people_read_tabs_as_blanks_and_one_as_one(
+    capsys: pytest.CaptureFixture[str], config: Path, tmp_path: Path
+) -> None:
+    file = eml(tmp_path, "a@mail0.example", more=b"Keywords: one,\r\n\ttwo\r\nBcc: b@mail1.example\r\n")
+    assert run(["explain", str(file), "--rcpt", "a@mail0.example", "--config", str(config)]) == 0
+    told = capsys.readouterr().out
+    assert "\ufffd" not in told
+    assert "          two" in told
+    assert "  1 recipient, 1 of them outsiders; " in told
+
+
+def test_people_are_told_what_is_left_to_do_with_a_damaged_message(
+    capsys: pytest.CaptureFixture[str], config: Path, tmp_path: Path
+) -> None:
+    file = eml(tmp_path, "a@mail0.example", "b@mail1.example", more=b"not a field\r\n")
+    assert run(["explain", str(file), "--config", str(config)]) == 0
+    told = capsys.readouterr().out
+    assert "hold, by the rule damaged" in told
+    assert "  Damage: not_a_field\n" in told
+    assert "  It can be released as it is, or discarded; not as Bcc.\n" in told
+
+
 def test_a_file_that_is_not_there_is_told_in_one_sentence(
     capsys: pytest.CaptureFixture[str], config: Path, tmp_path: Path
 ) -> None:

@@ -167,10 +167,37 @@ def test_a_release_as_it_is_takes_a_reason_and_two_people(cli, monkeypatch: pyte
     code, out, err = as_is("anna", "--reason", "they really do")
     assert (code, out) == (75, "")
     assert "second person" in err
-    assert "anna asks to send it as it is" in cli("quarantine", "show", "held1")[1]
+    assert "held; asked by anna" in cli("quarantine", "list")[1]
+    shown = cli("quarantine", "show", "held1")[1]
+    assert "anna asks to send it as it is" in shown
+    assert "Reason given (asked, " in shown
+    assert "they know each other\n" in shown
     code, out, _ = as_is("berta", "--reason", "agreed")
     assert code == 0
-    assert out == "Released held1: it goes to 36 recipients, form as is.\n"
+    assert out == "Released held1: it goes to 36 recipients, as it was written.\n"
+    reasons = as_json(cli("quarantine", "show", "held1", "--json"))["reasons"]
+    assert [(one["event"], one["reason"]) for one in reasons] == [
+        ("asked", "they know each other"),
+        ("released", "agreed"),
+    ]
+
+
+def test_a_safe_release_says_that_nobody_sees_the_others(cli) -> None:
+    assert cli("quarantine", "release", "held1", "--as", "bcc")[1] == (
+        "Released held1: it goes to 36 recipients, with the addresses hidden, nobody sees the others.\n"
+    )
+
+
+def test_a_message_that_is_delivered_has_no_next_attempt(cli) -> None:
+    assert "Next attempt: 2026-11-22T11:00:00Z" in cli("queue", "show", "late1")[1]
+    assert "Next attempt" not in cli("queue", "show", "done1")[1]
+
+
+def test_whoever_may_not_read_the_store_is_sent_to_sudo(cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bcc_relay.cli.stored.os.access", lambda path, _mode: not str(path).endswith("relay.db"))
+    code, out, err = cli("quarantine", "list")
+    assert (code, out) == (77, "")
+    assert "give the command with sudo" in err
 
 
 def test_a_discarded_message_is_dropped(cli) -> None:
