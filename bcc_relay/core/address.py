@@ -147,6 +147,8 @@ _COMMENT = re.compile(r" ?\([^()]*\) ?")
 _COMMENT_PASSES = 8
 # Marks that people put before an address; hardly any mailbox begins with one.
 _LEADING = "'`*=|/~{}!#$&^?."
+# What a link or a field with parameters puts before one.
+_PARAMETER = re.compile(r".*(?<![a-z])(?:to|cc|bcc|addr|address|e?mail|rcpt|recipient)=(?=.)", re.IGNORECASE)
 _GLUE = re.compile(r"[|/=&?!#$%^*'`{}~]")
 _ANY_GLUE = re.compile(r"[\W_]")
 
@@ -256,7 +258,7 @@ def _quoted_before(text: str, end: int) -> str:
 
 def _recognised(text: str, end: int, run: str, domain: str, known: Known) -> str:
     """Return the key of the address whose local part is `run`, or of a known one that is part of it."""
-    key = address_key(run.lstrip(_LEADING) or run, domain)
+    key = address_key(_PARAMETER.sub("", run).lstrip(_LEADING) or run, domain)
     if key in known.keys or not known.keys:
         return key
     domains = [name for name in _shorter_domains(_domain_key(domain)) if name in known.domains]

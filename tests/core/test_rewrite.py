@@ -248,6 +248,18 @@ def test_rewriting_twice_equals_once_with_every_option(
     assert rewritten(again, form, **options) == once
 
 
+def test_a_field_that_shows_only_whom_to_shows_stays_however_often_it_is_rewritten() -> None:
+    author = b'From: "office@council.example" <clerk@council.example>'
+    given = build.mail(
+        b"X-Made-By: clerk@council.example", LINE, to=TO, author=author, sender="bounces@council.example"
+    )
+    once = rewritten(given)
+    assert b"X-Made-By: clerk@council.example\r\n" in once
+    again = build.mail(to=TO, sender="bounces@council.example")
+    again = Submission("m2", build.NOW, again.envelope, build.message(once), again.origin)
+    assert rewritten(again) == once
+
+
 # --- signatures ------------------------------------------------------------------------------------------------------
 
 

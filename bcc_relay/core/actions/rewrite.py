@@ -32,11 +32,14 @@ def rewritten_header(facts: Facts, to_fields: bytes, organisation: Organisation)
     """
     if facts.damage:
         raise NotRewritableError("Its header is damaged, so it cannot be changed safely.")
-    hide = known((facts.recipients | facts.visible | facts.visible_outsiders) - facts.authors)
+    added = split_fields(to_fields)
+    # Whom the new fields show need not be hidden elsewhere.
+    stays = facts.authors.union(*(find_addresses(decode_words(text_of(field.value)).text) for field in added))
+    hide = known((facts.recipients | facts.visible | facts.visible_outsiders) - stays)
     shown = _keys_by_field(facts)
     kept = [_kept(field, shown.get(field.name, set()), hide, facts, organisation) for field in facts.fields]
     changed = {field.name for field, line in zip(facts.fields, kept, strict=True) if line != field.raw}
-    changed |= {"to", *(field.name for field in split_fields(to_fields))}
+    changed |= {"to", *(field.name for field in added)}
     lines: list[bytes] = []
     placed = False
     for field, line in zip(facts.fields, kept, strict=True):
