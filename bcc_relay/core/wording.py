@@ -34,6 +34,14 @@ _MONTHS = (
     "November",
     "December",
 )
+_ANEW = (
+    "The relay cannot hide the addresses in this message for you. Please do not send it again as it is. If it has to go "
+    "out soon, write it anew: your own address in To, everybody else in Bcc, and nobody's address anywhere else in it."
+)
+_NOT_CURABLE = (
+    "It cannot be sent with the addresses hidden: something in it must not be changed, or cannot be read for certain. "
+    "If its recipients may not see each other's addresses, drop it; the sender can write it anew."
+)
 _IN_ADDRESS = r"[^\s<>,;:\"'()\[\]]"
 # The look-behind lets a match begin only where a word does: else a long word is walked from each of its letters.
 _ADDRESS = re.compile(rf"(?<!{_IN_ADDRESS}){_IN_ADDRESS}+[@\uff20\ufe6b]{_IN_ADDRESS}+")
@@ -95,8 +103,7 @@ def held(case: Case) -> Words:
             "It is kept safe. Nobody has received it."
         ),
         _reasons(case),
-        _safe_outlook(case),
-        _fill("Please do not send it again in the meantime."),
+        _fill("Please do not send it again in the meantime." if case.safe_release else _ANEW),
         _fill(f"What to do now: ask {_askable(case)} and give this number: {case.id}"),
         f"They can\n{_bullets(_sender_choices(case))}",
         _deadline(case),
@@ -174,10 +181,14 @@ def review(case: Case) -> Words:
     told = "The sender has been told." if case.sender_told else "The sender has not been told."
     return _words(
         f"Please decide: {name}",
-        _fill(f"A message is held and waits for your decision. Nobody has received it. {told}"),
+        _fill(
+            "A message is held and waits for your decision. Nobody has received it, so no address in it has been "
+            f"disclosed. {told}"
+        ),
         "\n".join(f"  {key + ':':<12}{value}" for key, value in rows if value),
         _reasons(case, in_detail=True),
-        "What you can do, on the relay's server:",
+        "" if case.safe_release else _fill(_NOT_CURABLE),
+        "What you can do, on the relay's server (put sudo before the command):",
         *(f"{_fill(what, '  ')}\n    bcc-relay quarantine {command}" for what, command in _reviewer_choices(case)),
         _deadline(case, "the sender" if case.sender_told else "nobody"),
     )
@@ -197,6 +208,12 @@ def failed(subject: str, received_at: datetime, failures: Sequence[Failure]) -> 
         _fill(
             "Other recipients of the message are not affected. What to do now: check each address above for a typing "
             "mistake, then send the message again to these people only."
+        ),
+        _fill(
+            "Where the last answer begins with a 4, the address may well be right: the relay has tried again and again, "
+            "and gives up now. Send it again later, or ask your mail administrator."
+            if any(failure.answer.startswith("4") for failure in failures)
+            else ""
         ),
         _fill(
             "Where it says that the message may have arrived, please ask before you send it again." if doubtful else ""
@@ -261,17 +278,8 @@ def _exposure(case: Case) -> str:
         f"As it was written, each of its {_people(case)} could have read the e-mail "
         f"{_plural(visible, 'address', 'addresses')} of {visible} {_plural(visible, 'person', 'people')} outside the "
         f"organisation, in {_count(case.judgement.outsider_domains, 'mail domain')}. "
-        f"{'None' if private == 0 else private} of them {_plural(private, 'is a', 'are')} private "
-        f"{_plural(private, 'address', 'addresses')}."
-    )
-
-
-def _safe_outlook(case: Case) -> str:
-    if case.safe_release:
-        return ""
-    return _fill(
-        "Hiding the recipients is not enough here: addresses stand where the relay changes nothing, in the text, in "
-        "an attachment or in a part that it cannot read. You can take them out and send the message anew."
+        f"{'None' if private == 0 else private} of these addresses {_plural(private or 1, 'is', 'are')} at a provider of "
+        "personal mail, such as gmail.com."
     )
 
 
@@ -288,13 +296,18 @@ def _reviewer_choices(case: Case) -> list[tuple[str, str]]:
         ("Send each recipient a copy of their own:", f"release {case.id} --as individual"),
     ]
     return [
-        ("Look at it:", f"show {case.id}"),
+        ("See its recipients and all that was noticed:", f"show {case.id}"),
+        ("Take a copy that a mail program can open:", f"export {case.id} -o message.eml"),
         *(safe if case.safe_release else []),
         (
-            f"Send it as it is. Every recipient then sees all the addresses in it. This needs a reason{second}:",
+            "Send it as it is, if its recipients may see each other's addresses, as members of one committee may. "
+            f"This needs a reason{second}:",
             f'release {case.id} --as as-is --reason "WHY"',
         ),
-        ("Drop it:", f'discard {case.id} --reason "WHY"'),
+        (
+            f"Drop it{'; the sender is told your reason' if case.sender_told else ''}:",
+            f'discard {case.id} --reason "WHY"',
+        ),
     ]
 
 
@@ -323,7 +336,7 @@ def _failure(failure: Failure) -> str:
     if failure.in_doubt:
         lines.append(_fill("The message may have arrived: the next mail server took it, but did not confirm.", "    "))
     if answer:
-        lines.append(_fill(f"The next mail server said: {answer}", "    "))
+        lines.append(_fill(f"The last answer: {answer}", "    "))
     return "\n".join(lines)
 
 

@@ -46,8 +46,12 @@ def test_a_held_message_is_told_to_its_sender_in_these_words():
 def test_a_held_message_that_cannot_go_out_safely_does_not_offer_it():
     text = wording.held(replace(CASE, safe_release=False)).text
     assert "send it safely" not in text
-    assert "Hiding the recipients is not enough here" in text
-    assert "--as bcc" not in wording.review(replace(CASE, safe_release=False)).text
+    assert ANEW in text
+    assert "in the meantime" not in text
+    told = wording.review(replace(CASE, safe_release=False)).text
+    assert NOT_CURABLE in told
+    assert "--as bcc" not in told
+    assert "--as individual" not in told
 
 
 def test_a_rewritten_message_is_told_to_its_sender_in_these_words():
@@ -101,7 +105,19 @@ def test_one_person_is_not_a_plural():
     )
     text = wording.held(case).text.replace("\n", " ")
     assert "each of its 1 recipient could have read the e-mail address of 1 person outside" in text
-    assert "in 1 mail domain. 1 of them is a private address." in text
+    assert "in 1 mail domain. 1 of these addresses is at a provider of personal mail" in text
+
+
+def test_where_nobody_is_at_a_provider_of_personal_mail_that_is_said():
+    text = wording.held(replace(CASE, judgement=replace(JUDGEMENT, personal_share=0))).text.replace("\n", " ")
+    assert "None of these addresses is at a provider of personal mail, such as gmail.com." in text
+
+
+def test_an_address_that_was_only_put_off_is_not_called_mistyped():
+    advice = "the address may well be right"
+    given_up = [Failure("ann@one.example", "451 4.4.1 The next mail server cannot be reached, please try again later")]
+    assert advice in wording.failed("Term dates", NOW, given_up).text.replace("\n", " ")
+    assert advice not in wording.failed("Term dates", NOW, FAILURES).text.replace("\n", " ")
 
 
 def test_a_failed_delivery_is_told_in_these_words():
@@ -157,7 +173,8 @@ other's addresses.
 
 As it was written, each of its 40 recipients could have read the e-mail
 addresses of 36 people outside the organisation, in 12 mail domains. 9
-of them are private addresses.
+of these addresses are at a provider of personal mail, such as
+gmail.com.
 
 Please do not send it again in the meantime.
 
@@ -175,6 +192,19 @@ If nobody decides by 6 December 2026, 10:00 UTC, it is dropped without
 being sent, and you are told.
 """
 
+ANEW = """\
+The relay cannot hide the addresses in this message for you. Please do
+not send it again as it is. If it has to go out soon, write it anew:
+your own address in To, everybody else in Bcc, and nobody's address
+anywhere else in it.
+"""
+
+NOT_CURABLE = """\
+It cannot be sent with the addresses hidden: something in it must not be
+changed, or cannot be read for certain. If its recipients may not see
+each other's addresses, drop it; the sender can write it anew.
+"""
+
 REWRITTEN = """\
 Your message "Term dates" (22 November 2026, 10:00 UTC) is on its way to
 all of its 40 recipients. The addresses in it have been hidden first:
@@ -185,7 +215,8 @@ other's addresses.
 
 As it was written, each of its 40 recipients could have read the e-mail
 addresses of 36 people outside the organisation, in 12 mail domains. 9
-of them are private addresses.
+of these addresses are at a provider of personal mail, such as
+gmail.com.
 
 You need to do nothing. Please do not send it again: everybody would
 receive it twice.
@@ -219,7 +250,8 @@ other's addresses.
 
 As it was written, each of its 40 recipients could have read the e-mail
 addresses of 36 people outside the organisation, in 12 mail domains. 9
-of them are private addresses.
+of these addresses are at a provider of personal mail, such as
+gmail.com.
 
 If it still has to go out, write it again with your own address in To
 and everybody else in Bcc. For questions ask dpo@council.example or
@@ -227,8 +259,8 @@ deputy@council.example and give this number: q7Xk2
 """
 
 REVIEW = """\
-A message is held and waits for your decision. Nobody has received it.
-The sender has been told.
+A message is held and waits for your decision. Nobody has received it,
+so no address in it has been disclosed. The sender has been told.
 
   Number:     q7Xk2
   Subject:    "Term dates"
@@ -243,15 +275,19 @@ other's addresses.
 
 As it was written, each of its 40 recipients could have read the e-mail
 addresses of 36 people outside the organisation, in 12 mail domains. 9
-of them are private addresses.
+of these addresses are at a provider of personal mail, such as
+gmail.com.
 
 In detail:
   - 36 addresses stand in To, where every recipient reads them.
 
-What you can do, on the relay's server:
+What you can do, on the relay's server (put sudo before the command):
 
-  Look at it:
+  See its recipients and all that was noticed:
     bcc-relay quarantine show q7Xk2
+
+  Take a copy that a mail program can open:
+    bcc-relay quarantine export q7Xk2 -o message.eml
 
   Send it so that nobody sees anybody else's address:
     bcc-relay quarantine release q7Xk2 --as bcc
@@ -259,11 +295,12 @@ What you can do, on the relay's server:
   Send each recipient a copy of their own:
     bcc-relay quarantine release q7Xk2 --as individual
 
-  Send it as it is. Every recipient then sees all the addresses in it.
-  This needs a reason and a second person who gives the same command:
+  Send it as it is, if its recipients may see each other's addresses, as
+  members of one committee may. This needs a reason and a second person
+  who gives the same command:
     bcc-relay quarantine release q7Xk2 --as as-is --reason "WHY"
 
-  Drop it:
+  Drop it; the sender is told your reason:
     bcc-relay quarantine discard q7Xk2 --reason "WHY"
 
 If nobody decides by 6 December 2026, 10:00 UTC, it is dropped without
@@ -275,7 +312,7 @@ Your message "Term dates" (22 November 2026, 10:00 UTC) could not be
 delivered to 2 recipients. No further attempt is made.
 
   ann@one.example
-    The next mail server said: 550 5.1.1 No such user here
+    The last answer: 550 5.1.1 No such user here
 
   bob@two.example
     The message may have arrived: the next mail server took it, but did
@@ -295,7 +332,7 @@ been delivered to 1 recipient. The relay keeps trying until 24 November
 2026, 10:00 UTC and tells you if it has to give up.
 
   ann@one.example
-    The next mail server said: 550 5.1.1 No such user here
+    The last answer: 550 5.1.1 No such user here
 
 You need to do nothing. Please do not send it again.
 """
