@@ -35,8 +35,8 @@ _MONTHS = (
     "December",
 )
 _ANEW = (
-    "The relay cannot hide the addresses in this message for you. Please do not send it again as it is. If it has to go "
-    "out soon, write it anew: your own address in To, everybody else in Bcc, and nobody's address anywhere else in it."
+    "The relay cannot hide the addresses in this message for you. Please do not send it again as it is. If it has to "
+    "go out soon, write it anew: your own address in To, everybody else in Bcc, and nobody's address anywhere else in it."
 )
 _NOT_CURABLE = (
     "It cannot be sent with the addresses hidden: something in it must not be changed, or cannot be read for certain. "
@@ -210,8 +210,8 @@ def failed(subject: str, received_at: datetime, failures: Sequence[Failure]) -> 
             "mistake, then send the message again to these people only."
         ),
         _fill(
-            "Where the last answer begins with a 4, the address may well be right: the relay has tried again and again, "
-            "and gives up now. Send it again later, or ask your mail administrator."
+            "Where the last answer begins with a 4, the address may well be right: the relay has tried again and "
+            "again, and gives up now. Send it again later, or ask your mail administrator."
             if any(failure.answer.startswith("4") for failure in failures)
             else ""
         ),
@@ -278,8 +278,8 @@ def _exposure(case: Case) -> str:
         f"As it was written, each of its {_people(case)} could have read the e-mail "
         f"{_plural(visible, 'address', 'addresses')} of {visible} {_plural(visible, 'person', 'people')} outside the "
         f"organisation, in {_count(case.judgement.outsider_domains, 'mail domain')}. "
-        f"{'None' if private == 0 else private} of these addresses {_plural(private or 1, 'is', 'are')} at a provider of "
-        "personal mail, such as gmail.com."
+        f"{private or 'None'} of these addresses {_plural(private or 1, 'is', 'are')} at a provider of personal mail, "
+        "such as gmail.com."
     )
 
 
@@ -291,6 +291,8 @@ def _sender_choices(case: Case) -> list[str]:
 
 def _reviewer_choices(case: Case) -> list[tuple[str, str]]:
     second = " and a second person who gives the same command" if case.second_person else ""
+    committee = "Send it as it is, if its recipients may see each other's addresses, as members of one committee may."
+    told = "; the sender is told your reason" if case.sender_told else ""
     safe = [
         ("Send it so that nobody sees anybody else's address:", f"release {case.id} --as bcc"),
         ("Send each recipient a copy of their own:", f"release {case.id} --as individual"),
@@ -299,15 +301,8 @@ def _reviewer_choices(case: Case) -> list[tuple[str, str]]:
         ("See its recipients and all that was noticed:", f"show {case.id}"),
         ("Take a copy that a mail program can open:", f"export {case.id} -o message.eml"),
         *(safe if case.safe_release else []),
-        (
-            "Send it as it is, if its recipients may see each other's addresses, as members of one committee may. "
-            f"This needs a reason{second}:",
-            f'release {case.id} --as as-is --reason "WHY"',
-        ),
-        (
-            f"Drop it{'; the sender is told your reason' if case.sender_told else ''}:",
-            f'discard {case.id} --reason "WHY"',
-        ),
+        (f"{committee} This needs a reason{second}:", f'release {case.id} --as as-is --reason "WHY"'),
+        (f"Drop it{told}:", f'discard {case.id} --reason "WHY"'),
     ]
 
 
