@@ -36,7 +36,7 @@ _MONTHS = (
 )
 _ANEW = (
     "The relay cannot hide the addresses in this message for you. Please do not send it again as it is. If it has to "
-    "go out soon, write it anew: your own address in To, everybody else in Bcc, and nobody's address anywhere else in it."
+    "go out soon, write it anew: your own address in To, everybody else in Bcc, and no other address anywhere in it."
 )
 _NOT_CURABLE = (
     "It cannot be sent with the addresses hidden: something in it must not be changed, or cannot be read for certain. "

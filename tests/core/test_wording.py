@@ -195,8 +195,8 @@ being sent, and you are told.
 ANEW = """\
 The relay cannot hide the addresses in this message for you. Please do
 not send it again as it is. If it has to go out soon, write it anew:
-your own address in To, everybody else in Bcc, and nobody's address
-anywhere else in it.
+your own address in To, everybody else in Bcc, and no other address
+anywhere in it.
 """
 
 NOT_CURABLE = """\
