@@ -153,10 +153,11 @@ def complain(*sentences: str) -> None:
 def person() -> str:
     """Return the login name of whoever gives the command: `SUDO_USER` under sudo.
 
-    `SUDO_USER` is believed only where sudo leads to, root and system accounts: anyone else could set it and be two.
+    `SUDO_USER` is believed only of accounts that nobody logs in to, where sudo leads, or whoever enters a container:
+    anyone else could set it and be two.
     """
     via_sudo = os.environ.get("SUDO_USER")
-    if via_sudo and os.getuid() < FIRST_PERSONAL_UID:
+    if via_sudo and not _is_personal(os.getuid()):
         return via_sudo
     try:
         return os.getlogin()
@@ -166,3 +167,12 @@ def person() -> str:
             return pwd.getpwuid(os.getuid()).pw_name
         except KeyError:
             return f"uid-{os.getuid()}"
+
+
+def _is_personal(uid: int) -> bool:
+    """Whether somebody logs in to this account: not to root's and the system's, nor to one without entry or shell."""
+    try:
+        login_shell = pwd.getpwuid(uid).pw_shell
+    except KeyError:
+        return False
+    return uid >= FIRST_PERSONAL_UID and Path(login_shell).name not in {"nologin", "false"}

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import pwd
 import sqlite3
 from contextlib import closing
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -326,9 +328,26 @@ def test_another_master_key_exits_78(cli, tmp_path: Path) -> None:
     assert "is not the master key" in err
 
 
-def test_the_person_is_the_login_name_and_under_sudo_whoever_called_it(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("uid", "login_shell", "expected"),
+    [
+        (0, "/bin/bash", "anna"),
+        (997, "/usr/sbin/nologin", "anna"),
+        (10001, "/usr/sbin/nologin", "anna"),  # the account in a container
+        (10001, None, "anna"),
+        (1000, "/bin/bash", "berta"),
+    ],
+)
+def test_the_person_is_the_login_name_and_under_sudo_whoever_called_it(
+    uid: int, login_shell: str | None, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def entry(_uid: int) -> SimpleNamespace:
+        if login_shell is None:
+            raise KeyError
+        return SimpleNamespace(pw_shell=login_shell)
+
     monkeypatch.setenv("SUDO_USER", "anna")
-    for uid, expected in ((0, "anna"), (997, "anna"), (1000, "berta")):
-        monkeypatch.setattr(os, "getuid", lambda uid=uid: uid)
-        monkeypatch.setattr(os, "getlogin", lambda: "berta")
-        assert shell.person() == expected
+    monkeypatch.setattr(os, "getuid", lambda: uid)
+    monkeypatch.setattr(os, "getlogin", lambda: "berta")
+    monkeypatch.setattr(pwd, "getpwuid", entry)
+    assert shell.person() == expected
