@@ -299,7 +299,7 @@ def _reviewer_choices(case: Case) -> list[tuple[str, str]]:
     ]
     return [
         ("See its recipients and all that was noticed:", f"show {case.id}"),
-        ("Take a copy that a mail program can open:", f"export {case.id} -o message.eml"),
+        ("Take a copy that a mail program can open:", f"export {case.id} > message.eml"),
         *(safe if case.safe_release else []),
         (f"{committee} This needs a reason{second}:", f'release {case.id} --as as-is --reason "WHY"'),
         (f"Drop it{told}:", f'discard {case.id} --reason "WHY"'),

@@ -287,7 +287,7 @@ What you can do, on the relay's server (put sudo before the command):
     bcc-relay quarantine show q7Xk2
 
   Take a copy that a mail program can open:
-    bcc-relay quarantine export q7Xk2 -o message.eml
+    bcc-relay quarantine export q7Xk2 > message.eml
 
   Send it so that nobody sees anybody else's address:
     bcc-relay quarantine release q7Xk2 --as bcc
