@@ -31,7 +31,7 @@ CORE_LAYERS = (
     ("report",),
     ("notice",),
     ("wording", "facts", "audit"),
-    ("compose", "retry", "lifecycle", "replies", "events", "fields", "pseudonym", "dates"),
+    ("author", "compose", "retry", "lifecycle", "replies", "events", "fields", "pseudonym", "dates"),
     ("header", "address"),
     ("model",),
     ("errors",),

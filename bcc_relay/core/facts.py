@@ -9,6 +9,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from bcc_relay.core.address import find_addresses, find_encoded, known
+from bcc_relay.core.author import single_mailbox
 from bcc_relay.core.fields import Role, channel_of, role_of
 from bcc_relay.core.header import Field, decode_words, message_id_of, split_fields, text_of, unfold
 
@@ -133,7 +134,7 @@ def read(
     outsiders = frozenset(filter(organisation.is_outsider, recipients))
     names = known(recipients | also | ({sender} if sender else frozenset()))
     shown = _counted(tuple(_read_fields(fields, damage, organisation, names)), outsiders)
-    authors = _authors(shown, sender)
+    authors = _authors(fields, shown, sender)
     seen = frozenset().union(*(one.counted for one in shown)) - authors
     if not _is_read_by_another(seen, outsiders):
         seen = frozenset()
@@ -305,10 +306,13 @@ def _author_keys(header: bytes, fields: tuple[Field, ...], *, is_cut: bool) -> f
     return frozenset[str]().union(*found)
 
 
-def _authors(shown: Iterable[Shown], sender: str | None) -> frozenset[str]:
+def _authors(fields: Iterable[Field], shown: Iterable[Shown], sender: str | None) -> frozenset[str]:
     # As `To:` of a rewritten message: the one mailbox of From, else that of Sender.
     for name in ("from", "sender"):
         keys = frozenset[str]().union(*(s.keys for s in shown if s.name == name))
+        values = [field.value for field in fields if field.name == name]
+        if len(keys) > 1 and len(values) == 1 and (mailbox := single_mailbox(values[0])):
+            keys = frozenset({mailbox.key})  # the others stand in its display name
         if len(keys) == 1:
             return keys | {sender} if sender else keys
     return frozenset({sender} if sender else ())

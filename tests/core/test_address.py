@@ -162,7 +162,7 @@ TRICKS = {
     "B12-x500": ("Doe, J </O=ORG/OU=EU/CN=RECIPIENTS/CN=JDOE>", set()),
     "quoted-local-part": ('"a b"@x.example', {"a b@x.example"}),
     "marks-around": (f"'{A}' *{B}* «{C}»", {A, B, C}),
-    "no-separator": ("a@x.example|b@y.example/c@z.example", 3),
+    "no-separator": ("a@x.example|b@y.example/c@z.example", {A, B, C}),
     "underscore": ("a@x.example_b@y.example", 2),
     "literal": ("a@[192.0.2.1]", {"a@[192.0.2.1]"}),
     "no-dot": ("a@home", set()),

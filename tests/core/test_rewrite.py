@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from bcc_relay.core.actions.leave import dispatches, prepare
-from bcc_relay.core.actions.to_field import single_mailbox
 from bcc_relay.core.errors import NotRewritableError
 from bcc_relay.core.header import split_fields, split_message
 from bcc_relay.core.model import Form, Submission
@@ -154,26 +153,6 @@ def test_without_an_own_envelope_sender_either_the_message_is_held(sender: str |
         rewritten(given)
     assert rewritten(given, Form.UNDISCLOSED)
     assert rewritten(given, Form.INDIVIDUAL)
-
-
-@pytest.mark.parametrize(
-    ("value", "expected"),
-    [
-        (b" clerk@council.example ", "clerk@council.example"),
-        (b' "A, <x@y.example>" <clerk@council.example>', "clerk@council.example"),
-        (b" A (b, c) <clerk@council.example> (d)", "clerk@council.example"),
-        (b" A, B <clerk@council.example>", None),
-        (b" clerk@council.example, mayor@council.example", None),
-        (b" a@x.example, B <clerk@council.example>", None),
-        (b" Team: clerk@council.example;", None),
-        (b" <clerk@council.example", None),
-        (b" clerk", None),
-        (b"", None),
-    ],
-)
-def test_a_single_mailbox_is_one_or_none(value: bytes, expected: str | None) -> None:
-    found = single_mailbox(value)
-    assert (found.key if found else None) == expected
 
 
 # --- options ---------------------------------------------------------------------------------------------------------
@@ -331,8 +310,3 @@ def test_a_partner_or_own_recipient_in_the_subject_is_no_disclosure() -> None:
     assert rewritten(
         build.mail(b"Subject: for p@partner.example and d@council.example", LINE, to=(*TO, "p@partner.example"))
     )
-
-
-@pytest.mark.parametrize("name", [b'"\\' * 400, b"(\\" * 400], ids=["quoted", "comment"])
-def test_an_author_longer_than_a_line_is_unclear_and_costs_no_look(name: bytes) -> None:
-    assert single_mailbox(name + b" <clerk@council.example>" + b" " * 300) is None

@@ -8,16 +8,18 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from bcc_relay.core.address import find_addresses, parse_mailbox
+from bcc_relay.core.author import single_mailbox
 from bcc_relay.core.compose import clean, field
 from bcc_relay.core.errors import NotRewritableError
-from bcc_relay.core.header import decode_words, text_of, unfold
-from bcc_relay.core.model import Address, Form
+from bcc_relay.core.header import decode_words, text_of
+from bcc_relay.core.model import Form
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from bcc_relay.core.address import Organisation
     from bcc_relay.core.facts import Facts
+    from bcc_relay.core.model import Address
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +32,6 @@ class Options:
     """The display names stay, as a group without members."""
 
 
-_COMMENT = re.compile(rb"\((?:[^()\\]|\\.)*\)")
-_QUOTED = re.compile(rb'"(?:[^"\\]|\\.)*"')
-_ANGLE = re.compile(rb"[^<>,;:]*<([^<>\s]+)>\s*")
-_BARE = re.compile(rb"\s*([^<>\s,;:()\"]+)\s*")
 # A display name with its mailbox, or the name of a group; it begins where the one before ended. On text without
 # backslashes and with single spaces, so that nothing is walked twice.
 _NAMED = re.compile(
@@ -78,24 +76,6 @@ def _author(facts: Facts, sender: Address | None, organisation: Organisation) ->
     if sender is not None and organisation.is_own(sender.key):
         return sender.key, sender.octets
     raise NotRewritableError("It is not certain who wrote it, so no address can stand in its To field.")
-
-
-_LONGEST_AUTHOR = 998
-
-
-def single_mailbox(value: bytes) -> Address | None:
-    """Read a From or Sender value as exactly one mailbox (RFC 5322 3.4); None when it is none, several or unclear.
-
-    A value longer than a line of mail may be is unclear: nobody's name is that long.
-    """
-    if len(value) > _LONGEST_AUTHOR:
-        return None
-    octets = unfold(value)
-    # Commas and angle brackets in comments and quoted names part nothing; a quoted local part is no name.
-    bare = _COMMENT.sub(b" ", _QUOTED.sub(lambda quoted: quoted[0] if b"(" not in quoted[0] else b'""', octets))
-    plain = _QUOTED.sub(b"", bare) if b"<" in bare else bare
-    match = _ANGLE.fullmatch(plain) or _BARE.fullmatch(plain)
-    return parse_mailbox(match[1], smtputf8=True) if match else None
 
 
 def _own(facts: Facts, name: str, organisation: Organisation) -> tuple[str, ...]:
