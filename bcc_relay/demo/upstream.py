@@ -23,7 +23,7 @@ class Received:
     octets: bytes
 
 
-@dataclass(slots=True)
+@dataclass  # without slots: aiosmtpd looks at all members, and Python 3.11.2 stumbles over those of a slotted class
 class StandIn:
     """Listens on loopback and keeps what it receives, in memory and as files in `folder`."""
 
