@@ -166,6 +166,7 @@ async def test_another_certificate_is_used_from_then_on(tls: Tls) -> None:
 
     other = trustme.CA()
     server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    server.minimum_version = ssl.TLSVersion.TLSv1_2  # Debian's Python leaves it to OpenSSL
     other.issue_cert("localhost").configure_cert(server)
     async with house(tls="implicit", **tls) as home:
         home.listener.use_certificate(server)
