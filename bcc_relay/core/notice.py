@@ -45,6 +45,8 @@ class Letter:
     """Aware."""
     answers: str | None = None
     """Message-ID of the message it is about, in angle brackets; left out when it is not a valid one."""
+    reply_to: str = ""
+    """Who can answer questions; empty when a reply reaches nobody who could."""
 
 
 def held_notice(letter: Letter, case: Case) -> Message:
@@ -78,6 +80,7 @@ def letter_fields(letter: Letter, subject: str, auto_submitted: str) -> bytes:
         (
             mailbox_field("From", letter.from_address, FROM_DISPLAY),
             mailbox_field("To", letter.to),
+            mailbox_field("Reply-To", letter.reply_to) if letter.reply_to else b"",
             field("Subject", subject),
             machine_field("Date", format_date(letter.date).decode()),
             message_id_field("Message-ID", letter.message_id),

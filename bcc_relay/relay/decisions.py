@@ -46,7 +46,15 @@ class Decisions:
         record = await self._store.get(row.message_id)
         waited = (datetime.fromisoformat(row.at) - record.received_at).total_seconds() if record else None
         self._observe(
-            Moved(row.message_id, detail["from"], detail["to"], detail["by"], decision=decision, waited_s=waited)
+            Moved(
+                row.message_id,
+                detail["from"],
+                detail["to"],
+                detail["by"],
+                person=detail.get("person"),
+                decision=decision,
+                waited_s=waited,
+            )
         )
 
 

@@ -122,7 +122,12 @@ class Post:
         if to is None:
             return ()
         now = self._clock()
-        return (self._record(write(self._letter(to.text, about, now), case), to, now),)
+        letter = self._letter(to.text, about, now)
+        reviewers = self._current.options.reviewers
+        if reviewers and to.text not in reviewers:
+            # Whoever has a question presses Reply: it goes to who can answer it.
+            letter = replace(letter, reply_to=reviewers[0])
+        return (self._record(write(letter, case), to, now),)
 
     def _letter(self, to: str, about: bytes, now: datetime) -> Letter:
         options = self._current.options

@@ -73,6 +73,14 @@ async def test_a_held_message_goes_nowhere_and_sender_and_reviewer_are_told() ->
         ]
 
 
+async def test_the_answer_to_a_notice_reaches_the_reviewer() -> None:
+    async with house() as home:
+        await home.take(to_firms())
+        sender, reviewer = home.letters
+        assert f"\r\nReply-To: {DPO}\r\n" in sender.text
+        assert "Reply-To" not in reviewer.text
+
+
 async def test_a_refused_message_hears_the_rules_sentence_and_is_not_stored() -> None:
     async with house(replace(OPTIONS, policy=REJECTING)) as home:
         assert await home.take(plain()) == Reply(550, "5.7.1 Please use the newsletter.")

@@ -47,8 +47,10 @@ def _verdict_of(rule: Rule, evidence: Evidence, policy: Policy) -> Verdict:
 def _plain_sentence(action: Action, evidence: Evidence) -> str:
     seen = len(evidence.facts.visible_outsiders)
     if seen:
-        return f"Sending this as written would show {seen} outside addresses to other people."
-    return "" if action is Action.PASS else "A rule of your organisation applies to this message."
+        said = f"Sending this as written would show {seen} outside addresses to other people."
+    else:
+        said = "" if action is Action.PASS else "A rule of your organisation stops this message."
+    return f"Not sent. {said} Please ask your mail administrator." if action is Action.REJECT else said
 
 
 def _verdict(action: Action, rule: str, sentence: str, form: Form, findings: tuple[Finding, ...]) -> Verdict:
