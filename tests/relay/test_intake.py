@@ -78,7 +78,7 @@ async def test_the_answer_to_a_notice_reaches_the_reviewer() -> None:
         await home.take(to_firms())
         sender, reviewer = home.letters
         assert f"\r\nReply-To: {DPO}\r\n" in sender.text
-        assert "Reply-To" not in reviewer.text
+        assert "\r\nReply-To:" not in reviewer.text
 
 
 async def test_a_refused_message_hears_the_rules_sentence_and_is_not_stored() -> None:
