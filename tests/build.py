@@ -8,19 +8,8 @@ from bcc_relay.core.actions.leave import Leaving
 from bcc_relay.core.actions.to_field import Options
 from bcc_relay.core.address import Organisation, parse_mailbox
 from bcc_relay.core.facts import Facts, read
-from bcc_relay.core.model import (
-    Address,
-    Body,
-    Envelope,
-    Form,
-    Judgement,
-    Message,
-    NewRecord,
-    Origin,
-    Recipient,
-    State,
-    Submission,
-)
+from bcc_relay.core.model import Address, Body, Envelope, Form, Message, Origin, Recipient, Submission
+from bcc_relay.core.record import Judgement, NewRecord, State
 
 NOW = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
 OWN = "council.example"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from bcc_relay.core import lifecycle
 from bcc_relay.core.audit import AuditRow, head_of
 from bcc_relay.core.errors import StoreError
-from bcc_relay.core.model import Message, NewRecord, OutcomeName, Record, Reply, State
+from bcc_relay.core.record import NewRecord, Record, State
 from bcc_relay.relay.ports import Added, Clock, Counts, Doubt, Move
 from bcc_relay.store import keys, records, trail
 from bcc_relay.store.tables import instant_text
@@ -17,6 +17,8 @@ from tests import build
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
+
+    from bcc_relay.core.model import Message, OutcomeName, Reply
 
 
 @dataclass

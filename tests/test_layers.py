@@ -33,6 +33,7 @@ CORE_LAYERS = (
     ("wording", "facts", "audit"),
     ("author", "compose", "retry", "lifecycle", "replies", "events", "fields", "pseudonym", "dates"),
     ("header", "address"),
+    ("record",),
     ("model",),
     ("errors",),
 )

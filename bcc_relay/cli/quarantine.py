@@ -14,7 +14,8 @@ from bcc_relay.cli.shell import CommandError, ConfigOption, Exit, JsonOption, Sh
 from bcc_relay.cli.stored import MOST, IdArgument, existing, settled, with_review, with_store
 
 if TYPE_CHECKING:
-    from bcc_relay.core.model import Form, Message, Record
+    from bcc_relay.core.model import Form, Message
+    from bcc_relay.core.record import Record
     from bcc_relay.relay.ports import Store
     from bcc_relay.relay.review import Result, Review
     from bcc_relay.store import Reason
@@ -33,7 +34,7 @@ def list_(
     as_json: JsonOption = False,
 ) -> None:
     """List what waits for a decision, oldest first."""
-    from bcc_relay.core.model import State
+    from bcc_relay.core.record import State
 
     shell = Shell.of(context, config, as_json)
     states = tuple(State) if everything else (State.HELD,)

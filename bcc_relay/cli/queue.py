@@ -10,7 +10,7 @@ from bcc_relay.cli.shell import CommandError, ConfigOption, Exit, JsonOption, Sh
 from bcc_relay.cli.stored import MOST, IdArgument, settled, with_review, with_store
 
 if TYPE_CHECKING:
-    from bcc_relay.core.model import Record
+    from bcc_relay.core.record import Record
     from bcc_relay.relay.ports import Store
     from bcc_relay.relay.review import Result, Review
     from bcc_relay.store.sql import SqlStore
@@ -21,7 +21,7 @@ app = typer.Typer(help="Mail that waits for delivery.", no_args_is_help=True)
 @app.command(name="list")
 def list_(context: typer.Context, config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """List what waits for delivery, oldest first."""
-    from bcc_relay.core.model import State
+    from bcc_relay.core.record import State
 
     shell = Shell.of(context, config, as_json)
 
@@ -64,7 +64,7 @@ def retry(
 
 async def _retry_all(review: "Review", store: "Store") -> "list[Record]":
     """Retry whatever still waits when its turn comes; what is being delivered at that moment needs no retry."""
-    from bcc_relay.core.model import State
+    from bcc_relay.core.record import State
     from bcc_relay.relay.review import Done
 
     waiting = await store.find((State.QUEUED, State.RELEASED), limit=MOST)

@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import datetime
 
-    from bcc_relay.core.model import Form, Judgement, Record
+    from bcc_relay.core.model import Form
+    from bcc_relay.core.record import Judgement, Record
     from bcc_relay.store import Reason
 
 

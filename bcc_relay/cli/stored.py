@@ -11,7 +11,7 @@ from bcc_relay.cli.shell import CommandError, Exit, Shell
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
 
-    from bcc_relay.core.model import Record
+    from bcc_relay.core.record import Record
     from bcc_relay.relay.ports import Store
     from bcc_relay.relay.review import Result, Review
     from bcc_relay.settings import Settings

@@ -9,9 +9,10 @@ from bcc_relay.core.actions.leave import prepare
 from bcc_relay.core.detectors import detect
 from bcc_relay.core.errors import NotRewritableError
 from bcc_relay.core.facts import read
-from bcc_relay.core.model import VERDICT_NAMES, Form, Hold, Judgement, Pass, Reject, Rewrite
+from bcc_relay.core.model import VERDICT_NAMES, Form, Hold, Pass, Reject, Rewrite
 from bcc_relay.core.policy.conditions import Evidence
 from bcc_relay.core.policy.decide import decide
+from bcc_relay.core.record import Judgement
 
 if TYPE_CHECKING:
     from collections.abc import Callable

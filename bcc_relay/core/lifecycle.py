@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bcc_relay.core.model import State
+from bcc_relay.core.record import State
 
 S = State
 

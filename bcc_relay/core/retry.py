@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bcc_relay.core.model import OutcomeName, State
+from bcc_relay.core.model import OutcomeName
+from bcc_relay.core.record import State
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime, timedelta
 
-    from bcc_relay.core.model import Record
+    from bcc_relay.core.record import Record
 
 JITTER = 0.1
 """Share of a waiting time by which attempts are spread."""

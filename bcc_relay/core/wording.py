@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import datetime
 
-    from bcc_relay.core.model import Judgement
+    from bcc_relay.core.record import Judgement
 
 COLUMNS = 72
 MAX_SUBJECT_CHARS = 80

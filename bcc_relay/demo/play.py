@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from bcc_relay.core.model import State
+from bcc_relay.core.record import State
 from bcc_relay.demo import story
 from bcc_relay.demo.upstream import Received, StandIn
 from bcc_relay.process import Relay

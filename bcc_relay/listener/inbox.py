@@ -36,11 +36,6 @@ class Inbox(asyncio.StreamReader):
         """Whether a whole line is there already."""
         return b"\n" in self._buffer
 
-    @property
-    def has_data(self) -> bool:
-        """Whether anything is there already."""
-        return bool(self._buffer)
-
     async def line(self, limit_bytes: int) -> bytes:
         """Return the next line up to and with its LF.
 

@@ -14,7 +14,8 @@ from bcc_relay.core import replies
 from bcc_relay.core.actions.leave import dispatches, prepare
 from bcc_relay.core.errors import NotRewritableError, StoreError
 from bcc_relay.core.events import Failed, Moved
-from bcc_relay.core.model import OUTCOME_NAMES, Deferred, OutcomeName, Refused, Reply, State, Submission
+from bcc_relay.core.model import OUTCOME_NAMES, Deferred, OutcomeName, Refused, Reply, Submission
+from bcc_relay.core.record import State
 from bcc_relay.core.retry import next_step
 from bcc_relay.relay.ports import Move
 from bcc_relay.relay.reports import NO_OCTETS
@@ -22,7 +23,8 @@ from bcc_relay.relay.reports import NO_OCTETS
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
-    from bcc_relay.core.model import Dispatch, Message, NewRecord, Outcome, Record, Sent
+    from bcc_relay.core.model import Dispatch, Message, Outcome, Sent
+    from bcc_relay.core.record import NewRecord, Record
     from bcc_relay.core.retry import Step
     from bcc_relay.relay.attempt import Attempts
     from bcc_relay.relay.options import Current

@@ -17,7 +17,8 @@ from bcc_relay.core.errors import StoreError, StoreFullError
 from bcc_relay.core.events import Decided, Failed, SmtpRefused, StageTimed
 from bcc_relay.core.header import split_fields
 from bcc_relay.core.judge import judge
-from bcc_relay.core.model import Form, Hold, Judgement, NewRecord, Reject, State
+from bcc_relay.core.model import Form, Hold, Reject
+from bcc_relay.core.record import Judgement, NewRecord, State
 from bcc_relay.core.wording import Case
 from bcc_relay.relay.parts import Parts
 

@@ -13,18 +13,8 @@ from typing import TYPE_CHECKING
 from bcc_relay.core import replies
 from bcc_relay.core.errors import StoreError
 from bcc_relay.core.events import Failed
-from bcc_relay.core.model import (
-    OUTCOME_NAMES,
-    Deferred,
-    Delivered,
-    InDoubt,
-    NewRecord,
-    Refused,
-    Reply,
-    Sent,
-    State,
-    StoredRecipient,
-)
+from bcc_relay.core.model import OUTCOME_NAMES, Deferred, Delivered, InDoubt, Refused, Reply, Sent
+from bcc_relay.core.record import NewRecord, State, StoredRecipient
 from bcc_relay.core.retry import next_attempt
 from bcc_relay.relay.delivery import LEASE
 

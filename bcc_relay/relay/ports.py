@@ -11,18 +11,8 @@ if TYPE_CHECKING:
 
     from bcc_relay.core.audit import AuditRow
     from bcc_relay.core.events import Event
-    from bcc_relay.core.model import (
-        Dispatch,
-        Form,
-        Message,
-        NewRecord,
-        OutcomeName,
-        Record,
-        Reply,
-        Sent,
-        State,
-        Submission,
-    )
+    from bcc_relay.core.model import Dispatch, Form, Message, OutcomeName, Reply, Sent, Submission
+    from bcc_relay.core.record import NewRecord, Record, State
 
 
 class Clock(Protocol):

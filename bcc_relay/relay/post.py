@@ -9,8 +9,9 @@ from bcc_relay.core import notice, report
 from bcc_relay.core.actions.leave import message_id_of
 from bcc_relay.core.address import parse_mailbox
 from bcc_relay.core.header import split_fields
-from bcc_relay.core.model import Envelope, Form, Judgement, NewRecord, Origin, Recipient, State, Submission
+from bcc_relay.core.model import Envelope, Form, Origin, Recipient, Submission
 from bcc_relay.core.notice import Letter, is_automatic
+from bcc_relay.core.record import Judgement, NewRecord, State
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

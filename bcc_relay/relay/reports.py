@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
-    from bcc_relay.core.model import NewRecord, Outcome, StoredRecipient, Submission
+    from bcc_relay.core.model import Outcome, Submission
+    from bcc_relay.core.record import NewRecord, StoredRecipient
     from bcc_relay.relay.ports import NewId, Observe
     from bcc_relay.relay.post import Post
 

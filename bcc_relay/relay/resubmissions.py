@@ -8,14 +8,16 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from bcc_relay.core import lifecycle, replies
-from bcc_relay.core.model import Form, Judgement, NewRecord, OutcomeName, State
+from bcc_relay.core.model import Form, OutcomeName
+from bcc_relay.core.record import Judgement, NewRecord, State
 from bcc_relay.relay.digests import content_key, fingerprint
 from bcc_relay.relay.reports import without_octets
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from bcc_relay.core.model import Record, Reply, Submission
+    from bcc_relay.core.model import Reply, Submission
+    from bcc_relay.core.record import Record
     from bcc_relay.relay.ports import Clock, Store
 
 WINDOW = timedelta(hours=24)

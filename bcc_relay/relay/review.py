@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from bcc_relay.core.judge import can_be_rewritten
-from bcc_relay.core.model import Form, State, Submission
+from bcc_relay.core.model import Form, Submission
+from bcc_relay.core.record import State
 from bcc_relay.core.wording import Case
 from bcc_relay.relay.ports import Move
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from bcc_relay.core.model import Record
+    from bcc_relay.core.record import Record
     from bcc_relay.relay.options import Current
     from bcc_relay.relay.ports import Clock, Store
     from bcc_relay.relay.post import Post

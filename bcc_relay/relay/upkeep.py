@@ -12,7 +12,7 @@ from bcc_relay.core.events import Failed
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from bcc_relay.core.model import Record
+    from bcc_relay.core.record import Record
     from bcc_relay.relay.decisions import Decisions
     from bcc_relay.relay.options import Current
     from bcc_relay.relay.ports import Clock, Counts, NewId, Observe, Store

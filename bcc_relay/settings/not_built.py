@@ -88,6 +88,7 @@ TABLE = (
         "is not built yet; notices are in English",
     ),
     _Entry("retention.memory", _written("retention", "memory"), "is not built yet; nothing is remembered"),
+    _Entry("retention.audit", _written("retention", "audit"), "is not built yet; the audit is kept for good"),
     _Entry(
         "quarantine.sender_may",
         _written("quarantine", "sender_may"),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import bindparam, update
 
-from bcc_relay.core.model import State
+from bcc_relay.core.record import State
 from bcc_relay.store import audit, messages, records, rows, trail
 from bcc_relay.store.tables import messages as table
 
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy.ext.asyncio import AsyncConnection
 
-    from bcc_relay.core.model import OutcomeName, Record, Reply
+    from bcc_relay.core.model import OutcomeName, Reply
+    from bcc_relay.core.record import Record
     from bcc_relay.store.keys import Keys
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete, func, insert, literal_column, or_, select, text, update
 
-from bcc_relay.core.model import State
+from bcc_relay.core.record import State
 from bcc_relay.relay.ports import Added, Counts, Doubt
 from bcc_relay.store import audit, records, rows, trail
 from bcc_relay.store.tables import OCTETS_PER_ROW, messages, octets, recipients
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement
     from sqlalchemy.ext.asyncio import AsyncConnection
 
-    from bcc_relay.core.model import Message, NewRecord, OutcomeName, Record, Reply
+    from bcc_relay.core.model import Message, OutcomeName, Reply
+    from bcc_relay.core.record import NewRecord, Record
     from bcc_relay.store.keys import Keys
 
 ROWS_PER_STATEMENT = 500

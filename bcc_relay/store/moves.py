@@ -9,7 +9,7 @@ from bcc_relay.store import audit, messages, records, trail
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
-    from bcc_relay.core.model import Record
+    from bcc_relay.core.record import Record
     from bcc_relay.relay.ports import Move
     from bcc_relay.store.keys import Keys
 

@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING
 
 from bcc_relay.core import lifecycle
 from bcc_relay.core.address import transport_octets
-from bcc_relay.core.model import OutcomeName, Record, State, StoredRecipient
+from bcc_relay.core.model import OutcomeName
+from bcc_relay.core.record import Record, State, StoredRecipient
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
-    from bcc_relay.core.model import NewRecord, Recipient, Reply
+    from bcc_relay.core.model import Recipient, Reply
+    from bcc_relay.core.record import NewRecord
     from bcc_relay.relay.ports import Move
 
 FIRST_REVISION = 1

@@ -6,21 +6,8 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from bcc_relay.core import lifecycle
-from bcc_relay.core.model import (
-    Address,
-    Channel,
-    Envelope,
-    Finding,
-    Form,
-    Judgement,
-    Origin,
-    OutcomeName,
-    Recipient,
-    Record,
-    Reply,
-    State,
-    StoredRecipient,
-)
+from bcc_relay.core.model import Address, Channel, Envelope, Finding, Form, Origin, OutcomeName, Recipient, Reply
+from bcc_relay.core.record import Judgement, Record, State, StoredRecipient
 from bcc_relay.store import records
 
 if TYPE_CHECKING:
@@ -29,7 +16,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Row
 
-    from bcc_relay.core.model import NewRecord
+    from bcc_relay.core.record import NewRecord
 
 
 def message_row(record: Record, new: NewRecord) -> dict[str, Any]:

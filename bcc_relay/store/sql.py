@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from bcc_relay.core.audit import AuditRow
-    from bcc_relay.core.model import NewRecord, OutcomeName, Record, Reply, State
+    from bcc_relay.core.model import OutcomeName, Reply
+    from bcc_relay.core.record import NewRecord, Record, State
     from bcc_relay.relay.ports import Added, Clock, Counts, Doubt, Move
 
 

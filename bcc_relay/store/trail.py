@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from bcc_relay.core.audit import AuditRow, Detail, Head
-    from bcc_relay.core.model import Record
+    from bcc_relay.core.record import Record
     from bcc_relay.relay.ports import Move
     from bcc_relay.store.keys import Keys
 

@@ -27,7 +27,8 @@ from bcc_relay.core.events import (
     StageTimed,
     UpstreamSeen,
 )
-from bcc_relay.core.model import VERDICT_NAMES, OutcomeName, State
+from bcc_relay.core.model import VERDICT_NAMES, OutcomeName
+from bcc_relay.core.record import State
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -16,7 +16,8 @@ from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
-from bcc_relay.core.model import Body, Message, NewRecord, State
+from bcc_relay.core.model import Body, Message
+from bcc_relay.core.record import NewRecord, State
 from bcc_relay.relay.ports import Move
 from bcc_relay.store import SqlStore, open_store
 from tests import build

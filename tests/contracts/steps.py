@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import event
 
-from bcc_relay.core.model import Body, Message, Record, Reply, State
+from bcc_relay.core.model import Body, Message, Reply
 from bcc_relay.relay.ports import Move
 from tests import build
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from bcc_relay.core.record import Record, State
     from bcc_relay.relay.ports import Store
     from bcc_relay.store import SqlStore
 

@@ -15,16 +15,14 @@ from bcc_relay.core.model import (
     Envelope,
     Finding,
     Form,
-    Judgement,
     Message,
-    NewRecord,
     Origin,
     OutcomeName,
     Recipient,
     Reply,
-    State,
     Submission,
 )
+from bcc_relay.core.record import Judgement, NewRecord, State
 from bcc_relay.relay.ports import Added
 from tests import build
 from tests.contracts.steps import MINUTE, NOW, OK, added, octets

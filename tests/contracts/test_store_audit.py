@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bcc_relay.core import audit
-from bcc_relay.core.model import State
+from bcc_relay.core.record import State
 from bcc_relay.relay.ports import Move
 from tests import build
 

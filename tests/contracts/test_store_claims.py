@@ -6,7 +6,8 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from bcc_relay.core.model import OutcomeName, State
+from bcc_relay.core.model import OutcomeName
+from bcc_relay.core.record import State
 from tests import build
 from tests.contracts.steps import MINUTE, NO, NOW, OK, added, claim, move
 

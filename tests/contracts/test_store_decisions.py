@@ -11,7 +11,8 @@ import pytest
 
 from bcc_relay.core import lifecycle
 from bcc_relay.core.errors import StoreError
-from bcc_relay.core.model import Form, OutcomeName, State
+from bcc_relay.core.model import Form, OutcomeName
+from bcc_relay.core.record import State
 from bcc_relay.relay.ports import Added, Move
 from tests import build
 from tests.contracts.steps import MINUTE, NO, NOW, OK, added, claim, events, move

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bcc_relay.core.errors import StoreFullError
-from bcc_relay.core.model import State
+from bcc_relay.core.record import State
 from bcc_relay.relay.ports import Move
 from bcc_relay.store import open_store
 from tests import build
@@ -111,7 +111,7 @@ async def test_two_processes_release_once(open_sqlite: Open) -> None:
 
 CRASH = """
 import asyncio, os, sys
-from bcc_relay.core.model import State
+from bcc_relay.core.record import State
 from bcc_relay.store import open_store
 from tests import build
 

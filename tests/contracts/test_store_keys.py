@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bcc_relay.core.errors import ConfigurationError
-from bcc_relay.core.model import State
+from bcc_relay.core.record import State
 from bcc_relay.store import open_store
 from bcc_relay.store.keys import Keys, derive
 from tests import build

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bcc_relay.core.errors import ConfigurationError, StoreError
-from bcc_relay.core.model import OutcomeName, State
+from bcc_relay.core.model import OutcomeName
+from bcc_relay.core.record import State
 from bcc_relay.relay.ports import Move
 from bcc_relay.store import open_store, schema, tables
 from tests import build

@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bcc_relay.core import audit, lifecycle
-from bcc_relay.core.model import Form, Judgement, OutcomeName, State
+from bcc_relay.core.model import Form, OutcomeName
+from bcc_relay.core.record import Judgement, State
 from bcc_relay.relay.ports import Counts, Doubt
 from tests import build
 from tests.contracts.steps import MINUTE, NOW, added, claim, move

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bcc_relay.core.model import Form, Judgement, OutcomeName, Record, State, StoredRecipient
+from bcc_relay.core.model import Form, OutcomeName
+from bcc_relay.core.record import Judgement, Record, State, StoredRecipient
 from bcc_relay.core.retry import JITTER, Schedule, Step, next_attempt, next_step
 from tests import build
 

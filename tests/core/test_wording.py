@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bcc_relay.core import wording
-from bcc_relay.core.model import Channel, Finding, Judgement
+from bcc_relay.core.model import Channel, Finding
+from bcc_relay.core.record import Judgement
 from bcc_relay.core.wording import Case, Failure
 from tests.build import NOW
 

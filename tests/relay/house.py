@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 from bcc_relay.core.actions.leave import Leaving
 from bcc_relay.core.address import Organisation
-from bcc_relay.core.model import Body, Message, State, Submission
+from bcc_relay.core.model import Body, Message, Submission
 from bcc_relay.core.policy.rule import Policy
+from bcc_relay.core.record import State
 from bcc_relay.core.retry import Schedule
 from bcc_relay.relay.attempt import Attempts
 from bcc_relay.relay.decisions import Decisions
@@ -36,7 +37,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from bcc_relay.core.events import Event
-    from bcc_relay.core.model import Record, Reply
+    from bcc_relay.core.model import Reply
+    from bcc_relay.core.record import Record
     from bcc_relay.relay.ports import Counts
 
     Kind = TypeVar("Kind")

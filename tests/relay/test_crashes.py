@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from bcc_relay.core.errors import StoreError
-from bcc_relay.core.model import Deferred, Form, OutcomeName, Sent, State
+from bcc_relay.core.model import Deferred, Form, OutcomeName, Sent
 from bcc_relay.core.policy.rule import Action, Policy, Rule, When
+from bcc_relay.core.record import State
 from bcc_relay.relay.review import NotFound
 from tests import build
 from tests.fakes import MemoryStore

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from bcc_relay.core import replies
 from bcc_relay.core.errors import NotRewritableError, StoreError
 from bcc_relay.core.events import Attempted, Failed, Moved
-from bcc_relay.core.model import Delivered, Form, Reply, State
+from bcc_relay.core.model import Delivered, Form, Reply
+from bcc_relay.core.record import State
 from bcc_relay.relay import delivery as delivery_module
 from tests import build
 from tests.fakes_upstream import (

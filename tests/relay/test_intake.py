@@ -11,8 +11,9 @@ from bcc_relay.core import replies
 from bcc_relay.core.actions.leave import dispatches, prepare
 from bcc_relay.core.errors import NotRewritableError, StoreError, StoreFullError
 from bcc_relay.core.events import Decided, Failed, Moved, SmtpRefused, StageTimed
-from bcc_relay.core.model import Form, OutcomeName, Reply, State
+from bcc_relay.core.model import Form, OutcomeName, Reply
 from bcc_relay.core.policy.rule import Action, Policy, Rule, When
+from bcc_relay.core.record import State
 from tests import build
 from tests.fakes_upstream import LATER, OK, all_are, deferred, delivered, refused, unreachable
 from tests.relay.house import (

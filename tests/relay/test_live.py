@@ -10,7 +10,8 @@ import pytest
 from bcc_relay.core import replies
 from bcc_relay.core.errors import StoreError, StoreFullError
 from bcc_relay.core.events import Attempted, Failed
-from bcc_relay.core.model import Deferred, Delivered, Refused, Reply, State
+from bcc_relay.core.model import Deferred, Delivered, Refused, Reply
+from bcc_relay.core.record import State
 from tests import build
 from tests.fakes_upstream import (
     LATER,

@@ -11,8 +11,9 @@ import pytest
 
 from bcc_relay.core.errors import StoreError
 from bcc_relay.core.events import Moved
-from bcc_relay.core.model import Form, State
+from bcc_relay.core.model import Form
 from bcc_relay.core.policy.rule import Policy
+from bcc_relay.core.record import State
 from bcc_relay.relay.review import Done, NeedsSecondPerson, NotFound, Refused
 from tests import build
 from tests.contracts.steps import events

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from bcc_relay.core.errors import StoreError
 from bcc_relay.core.events import Failed
-from bcc_relay.core.model import State
+from bcc_relay.core.record import State
 from bcc_relay.relay import upkeep as upkeep_module
 from tests import build
 from tests.relay.house import CLERK, DPO, FIRMS, OPTIONS, QUEUE, house, plain, to_firms

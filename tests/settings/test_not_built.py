@@ -27,6 +27,7 @@ CASES = [
     ({"notices": {"digest": "07:00"}}, "notices.digest", False),
     ({"notices": {"language": "de"}}, "notices.language", False),
     ({"retention": {"memory": "30d"}}, "retention.memory", False),
+    ({"retention": {"audit": "1y"}}, "retention.audit", False),
     ({"quarantine": {"sender_may": ["discard"]}}, "quarantine.sender_may", False),
     ({"policy": {"builtin": {"in-pieces": {"disclosed": 20}}}}, "policy.builtin.in-pieces", False),
 ]

@@ -38,6 +38,7 @@ def holds(when: When, evidence: Evidence) -> bool:
         _origin_holds(when, evidence)
         and _counts_hold(when, evidence)
         and _kind_holds(when, evidence)
+        and _channels_hold(when, evidence.facts)
         and _text_holds(when, evidence)
     )
 
@@ -61,6 +62,18 @@ def _origin_holds(when: When, evidence: Evidence) -> bool:
 
 def _counts_hold(when: When, evidence: Evidence) -> bool:
     facts = evidence.facts
+    return (
+        _in(when.visible_recipients, len(facts.visible))
+        and _in(when.visible_outsiders, len(facts.visible_outsiders))
+        and _in(when.outsider_domains, facts.outsider_domains)
+        and _in(when.personal_share, facts.personal_share)
+        and _in(when.size, facts.size_bytes)
+    )
+
+
+def _channels_hold(when: When, facts: Facts) -> bool:
+    if not when.channel and when.channel_addresses is None:
+        return True
     cured, beyond = facts.outsiders_by_channel(), facts.beyond_rewriting()
     named = [
         cured.get(channel, frozenset()) | beyond.get(channel, frozenset())
@@ -69,15 +82,7 @@ def _counts_hold(when: When, evidence: Evidence) -> bool:
     ]
     if when.channel and not named:
         return False
-    fullest = max(map(len, named), default=0)
-    return (
-        _in(when.visible_recipients, len(facts.visible))
-        and _in(when.visible_outsiders, len(facts.visible_outsiders))
-        and _in(when.outsider_domains, facts.outsider_domains)
-        and _in(when.personal_share, facts.personal_share)
-        and _in(when.channel_addresses, fullest)
-        and _in(when.size, facts.size_bytes)
-    )
+    return _in(when.channel_addresses, max(map(len, named), default=0))
 
 
 def _in(wanted: Range | None, number: float) -> bool:

@@ -15,7 +15,8 @@ import pytest
 
 from bcc_relay.cli import shell
 from bcc_relay.cli.app import run
-from bcc_relay.core.model import Channel, Finding, Form, Judgement, OutcomeName, Reply, State
+from bcc_relay.core.model import Channel, Finding, Form, OutcomeName, Reply
+from bcc_relay.core.record import Judgement, State
 from bcc_relay.relay.ports import Move
 from bcc_relay.settings import Settings, load
 from bcc_relay.wiring import open_store

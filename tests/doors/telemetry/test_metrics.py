@@ -20,7 +20,7 @@ from bcc_relay.core.events import (
     StageTimed,
     UpstreamSeen,
 )
-from bcc_relay.core.model import State
+from bcc_relay.core.record import State
 from bcc_relay.relay.ports import Counts
 from bcc_relay.telemetry.metrics import DECISIONS, MetricsObserver
 from tests.build import NOW
