@@ -17,7 +17,7 @@ LAYERS = (
     ("demo",),
     ("process",),
     ("wiring",),
-    ("settings", "listener", "forwarder", "store", "auth", "telemetry"),
+    ("settings", "listener", "forwarder", "store", "readers", "auth", "telemetry"),
     ("relay",),
     ("core",),
 )
@@ -25,16 +25,17 @@ LEVEL = {name: len(LAYERS) - at for at, row in enumerate(LAYERS) for name in row
 
 # The same within core.
 CORE_LAYERS = (
-    ("judge",),
+    ("judge", "remembering"),
     ("actions",),
     ("policy", "detectors"),
     ("report",),
     ("notice",),
     ("wording", "facts", "audit"),
     ("author", "compose", "retry", "lifecycle", "replies", "events", "fields", "pseudonym", "dates"),
+    ("contents",),
     ("header", "address"),
     ("record",),
-    ("model",),
+    ("model", "history", "damage"),
     ("errors",),
 )
 CORE_LEVEL = {name: len(CORE_LAYERS) - at for at, row in enumerate(CORE_LAYERS) for name in row}

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from bcc_relay.core.address import find_addresses, find_encoded, known
 from bcc_relay.core.author import single_mailbox
+from bcc_relay.core.contents.found import NOTHING
+from bcc_relay.core.damage import Closed, Damage
 from bcc_relay.core.fields import Role, channel_of, role_of
 from bcc_relay.core.header import Field, decode_words, message_id_of, split_fields, text_of, unfold
 
@@ -17,18 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from bcc_relay.core.address import Known, Organisation
+    from bcc_relay.core.contents.found import Contents
     from bcc_relay.core.model import Channel, Envelope, Message
-
-
-class Damage(StrEnum):
-    """What could hide from us an address that a reader sees. A closed list, explained in `docs/detection.md`."""
-
-    HEADER_TOO_LARGE = "header_too_large"
-    NO_HEADER = "no_header"
-    NOT_A_FIELD = "not_a_field"
-    CONTROL_CHARACTER = "control_character"
-    ENCODED_LINE_BREAK = "encoded_line_break"
-    UNKNOWN_CHARSET = "unknown_charset"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,17 +57,32 @@ class Facts:
     outsider_domains: int
     personal_share: float
     damage: tuple[Damage, ...]
-    encrypted: bool
-    unreadable: bool
-    """A part could not be looked into, whether encrypted or otherwise."""
+    contents: Contents
+    """What the body shows."""
+    inside: tuple[tuple[Channel, frozenset[str]], ...]
+    """The outsiders, the authors aside, whom each channel of the body shows."""
+    closed: tuple[Closed, ...]
+    """Why parts could not be looked into; empty when all could."""
     is_reply: bool
     received_count: int
     marks: tuple[bytes, ...]
     """Values of X-BCC-Relay fields."""
     message_id: bytes
     """As in the mark: with its angle brackets, up to white space; empty when there is none."""
+    thread_ids: tuple[bytes, ...]
+    """Message-IDs in References and In-Reply-To, in order."""
     subject: str
     size_bytes: int
+
+    @property
+    def encrypted(self) -> bool:
+        """Whether the message or a part of it is encrypted."""
+        return Closed.ENCRYPTED in self.closed
+
+    @property
+    def unreadable(self) -> bool:
+        """Whether a part could not be looked into, encrypted or otherwise."""
+        return bool(self.closed)
 
     @property
     def hidden(self) -> frozenset[str]:
@@ -92,9 +98,9 @@ class Facts:
         """Return the outsiders, the authors aside, whom each channel shows that no rewrite can cure.
 
         In the header these are people's own words (Subject and the like), the authors' fields, and those fields that
-        are never changed, when they show two or more of the recipients.
+        are never changed, when they show two or more of the recipients. Nothing in the body is ever changed.
         """
-        channels: dict[Channel, set[str]] = {}
+        channels: dict[Channel, set[str]] = {channel: set(keys) for channel, keys in self.inside}
         for shown in self.shown:
             if shown.role in (Role.TEXT, Role.AUTHOR):
                 channels.setdefault(shown.channel, set()).update(shown.outsiders)
@@ -121,14 +127,16 @@ def read(
     organisation: Organisation,
     *,
     header_bytes: int,
+    contents: Contents = NOTHING,
     also: frozenset[str] = frozenset(),
 ) -> Facts:
     """Read a message for this envelope. Never raises.
 
-    `header_bytes`: a larger header is damage. `also`: addresses to recognise wherever they stand, as recipients are.
+    `header_bytes`: a larger header is damage. `contents`: what its body shows. `also`: addresses to recognise wherever
+    they stand, as recipients are.
     """
     fields, cut = _fields(message.header, header_bytes)
-    damage: set[Damage] = set(_damage_of(message, fields, cut))
+    damage: set[Damage] = {*_damage_of(message, fields, cut), *contents.damage}
     sender = envelope.sender.key if envelope.sender else None
     recipients = frozenset(recipient.address.key for recipient in envelope.recipients)
     outsiders = frozenset(filter(organisation.is_outsider, recipients))
@@ -139,7 +147,9 @@ def read(
     if not _is_read_by_another(seen, outsiders):
         seen = frozenset()
     personal = sum(1 for key in seen if organisation.is_personal(key))
-    encrypted, unreadable = _closed(fields)
+    inside = (
+        (channel, frozenset(filter(organisation.is_outsider, keys)) - authors) for channel, keys in contents.shown
+    )
     return Facts(
         fields=fields,
         shown=shown,
@@ -153,12 +163,14 @@ def read(
         outsider_domains=len({key.rpartition("@")[2] for key in seen}),
         personal_share=personal / len(seen) if seen else 0.0,
         damage=tuple(sorted(damage)),
-        encrypted=encrypted,
-        unreadable=unreadable,
-        is_reply=any(field.name in ("in-reply-to", "references") for field in fields),
+        contents=contents,
+        inside=tuple((channel, keys) for channel, keys in inside if keys),
+        closed=tuple(sorted(contents.closed | _closed(fields))),
+        is_reply=any(field.name in _ANSWERED for field in fields),
         received_count=sum(1 for field in fields if field.name == "received"),
         marks=tuple(field.value.strip() for field in fields if field.name == "x-bcc-relay"),
         message_id=message_id_of(message.header),
+        thread_ids=_thread_ids(fields),
         subject=decode_words(text_of(_first(fields, "subject"))).text.strip(),
         size_bytes=message.size_bytes,
     )
@@ -318,23 +330,37 @@ def _authors(fields: Iterable[Field], shown: Iterable[Shown], sender: str | None
     return frozenset({sender} if sender else ())
 
 
+_ANSWERED = ("references", "in-reply-to")
+_IDENTIFIER = re.compile(rb"<[^<>\s]{1,500}>")
+_MOST_THREAD_IDS = 100
+"""A longer chain is known by its oldest and newest members."""
+
+
+def _thread_ids(fields: Iterable[Field]) -> tuple[bytes, ...]:
+    """Return the identifiers that a message answers (RFC 5322 3.6.4), each once."""
+    values = (field.value for name in _ANSWERED for field in fields if field.name == name)
+    found = tuple(dict.fromkeys(match[0] for value in values for match in _IDENTIFIER.finditer(value)))
+    half = _MOST_THREAD_IDS // 2
+    return found if len(found) <= _MOST_THREAD_IDS else found[:half] + found[-half:]
+
+
 _MEDIA_TYPE = re.compile(r"\s*([!#-'*+\-.0-9A-Z^_`a-z{|}~]+/[!#-'*+\-.0-9A-Z^_`a-z{|}~]+)")
 _SIGNED = re.compile(rb"smime-type[\s=\"]*signed-data", re.IGNORECASE)
 
 
-def _closed(fields: Iterable[Field]) -> tuple[bool, bool]:
-    """Whether the whole body is encrypted, and whether it cannot be looked into (RFC 8551, 3156, 2046 5.2.2).
+def _closed(fields: Iterable[Field]) -> set[Closed]:
+    """Return why the whole body cannot be looked into (RFC 8551, 3156, 2046 5.2.2).
 
     Readers differ in which of several Content-Type fields they go by, so any of them is enough.
     """
-    encrypted = unreadable = False
+    closed: set[Closed] = set()
     for field in fields:
         if field.name != "content-type" or (match := _MEDIA_TYPE.match(text_of(field.value))) is None:
             continue
         media_type = match[1].lower()
         wrapped = media_type in ("application/pkcs7-mime", "application/x-pkcs7-mime")
-        if media_type == "multipart/encrypted" or (wrapped and not _SIGNED.search(field.value)):
-            encrypted = True
-        if wrapped or media_type in ("message/partial", "message/external-body"):
-            unreadable = True
-    return encrypted, encrypted or unreadable
+        if media_type == "multipart/encrypted" or wrapped:
+            closed.add(Closed.ENCRYPTED)
+        if media_type in ("message/partial", "message/external-body"):
+            closed.add(Closed.PARTIAL)
+    return closed

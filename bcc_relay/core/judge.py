@@ -6,19 +6,23 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, assert_never
 
 from bcc_relay.core.actions.leave import prepare
+from bcc_relay.core.contents.found import NOTHING
 from bcc_relay.core.detectors import detect
 from bcc_relay.core.errors import NotRewritableError
 from bcc_relay.core.facts import read
+from bcc_relay.core.history import NO_HISTORY
 from bcc_relay.core.model import VERDICT_NAMES, Form, Hold, Pass, Reject, Rewrite
-from bcc_relay.core.policy.conditions import Evidence
 from bcc_relay.core.policy.decide import decide
+from bcc_relay.core.policy.evidence import Evidence
 from bcc_relay.core.record import Judgement
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from bcc_relay.core.actions.leave import Leaving
+    from bcc_relay.core.contents.found import Contents
     from bcc_relay.core.facts import Facts
+    from bcc_relay.core.history import History
     from bcc_relay.core.model import Finding, Submission, Verdict
     from bcc_relay.core.policy.rule import Policy
 
@@ -59,17 +63,50 @@ def nothing_timed(_stage: str) -> None:
 
 
 def judge(
-    submission: Submission, policy: Policy, leaving: Leaving, *, lap: Callable[[str], None] = nothing_timed
+    submission: Submission,
+    policy: Policy,
+    leaving: Leaving,
+    *,
+    contents: Contents = NOTHING,
+    history: History = NO_HISTORY,
+    lap: Callable[[str], None] = nothing_timed,
 ) -> Judged:
-    """Read a submission, decide about it and prepare the form it leaves in.
+    """Examine a submission and conclude: for those to whom it is no matter that memory is asked in between."""
+    facts = examine(submission, leaving, contents, lap=lap)
+    return conclude(submission, policy, leaving, facts, history, lap=lap)
+
+
+def examine(
+    submission: Submission, leaving: Leaving, contents: Contents, *, lap: Callable[[str], None] = nothing_timed
+) -> Facts:
+    """Read a submission, whose body shows `contents`. `lap` is called at the end of the stage with its name (read)."""
+    facts = read(
+        submission.message,
+        submission.envelope,
+        leaving.organisation,
+        header_bytes=leaving.header_bytes,
+        contents=contents,
+    )
+    lap("read")
+    return facts
+
+
+def conclude(
+    submission: Submission,
+    policy: Policy,
+    leaving: Leaving,
+    facts: Facts,
+    history: History,
+    *,
+    lap: Callable[[str], None] = nothing_timed,
+) -> Judged:
+    """Decide about a submission and prepare the form it leaves in.
 
     In monitor mode the verdict is what enforcing would come to, and the form is as it came. `lap` is called at the end
-    of each stage with its name (read, decide, rewrite).
+    of each stage with its name (decide, rewrite).
     """
-    facts = read(submission.message, submission.envelope, leaving.organisation, header_bytes=leaving.header_bytes)
-    findings = detect(facts)
-    lap("read")
-    evidence = Evidence(facts, findings, submission.origin, submission.received_at.date())
+    findings = detect(facts, history)
+    evidence = Evidence(facts, history, findings, submission.origin, submission.received_at.date())
     decision = decide(evidence, policy, leaving.organisation)
     lap("decide")
     judged = _carried_out(submission, policy, leaving, facts, decision.verdict)

@@ -10,7 +10,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from bcc_relay.core.audit import AuditRow
+    from bcc_relay.core.contents.found import Contents
     from bcc_relay.core.events import Event
+    from bcc_relay.core.history import Ask, Circle, History
     from bcc_relay.core.model import Dispatch, Form, Message, OutcomeName, Reply, Sent, Submission
     from bcc_relay.core.record import NewRecord, Record, State
 
@@ -133,6 +135,52 @@ class Counts:
     oldest_waiting: datetime | None
 
 
+class Look(Protocol):
+    """Looks into the body of a message."""
+
+    async def __call__(self, message: Message, names: frozenset[str]) -> Contents:
+        """Return what the body shows. Never raises but for cancellation.
+
+        `names` are the keys of recipients and sender: they are recognised also where other text is glued to them. What
+        takes too long, is too large or cannot be parsed is closed or damaged in the answer.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """What was erased about one address."""
+
+    circles: int
+    """Remembered messages that had the address among their members, or as their sender."""
+    messages: int = 0
+    """Finished messages erased with everything that was kept of them."""
+    held: tuple[str, ...] = ()
+    """Held messages with the address, which wait for a decision."""
+
+
+class Memory(Protocol):
+    """What earlier mail tells, kept as keyed hashes only. Every method raises StoreError and then changed nothing."""
+
+    async def consider(self, circle: Circle, ask: Ask) -> History:
+        """Answer what is asked about a message, and note the message in the same transaction.
+
+        Noted is a circle that shows two or more outsiders, or that hides ten or more; others write nothing. What is
+        noted counts at once for the windows, and for nothing else before it is learned.
+        """
+
+    async def decided(self, message_id: str, verdict: str, rule: str) -> None:
+        """Remember that a noted message was stopped, or would have been in monitor mode."""
+
+    async def learn(self, message_id: str) -> None:
+        """Learn the circle of a noted message that was delivered as it is: its people know each other now.
+
+        One that had been stopped guards no longer. Nothing happens for a message that was not noted.
+        """
+
+    async def erase_memory(self, before: datetime) -> int:
+        """Drop circles noted before this time, a few at a time; return how many."""
+
+
 class Store(Protocol):
     """Held and queued mail and the audit. Every method raises StoreError (or StoreFullError) and then changed nothing.
 
@@ -185,6 +233,12 @@ class Store(Protocol):
 
     async def erase(self, *, bodies_before: datetime, records_before: datetime) -> int:
         """Drop octets, then whole records, of messages that became final before these times. The audit stays."""
+
+    async def forget(self, key: str) -> Forgotten:
+        """Erase an address (comparing form) from the memory, and finished messages with it as sender or recipient.
+
+        The audit stays. Held and waiting messages stay too; the held ones are named.
+        """
 
     async def counts(self) -> Counts:
         """Figures for the gauges."""

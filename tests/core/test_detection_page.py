@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from bcc_relay.core.damage import Damage
 from bcc_relay.core.detectors import DETECTORS
-from bcc_relay.core.facts import Damage
 from bcc_relay.core.fields import Role, table
 from bcc_relay.core.model import Channel
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from bcc_relay.core.damage import Damage
 from bcc_relay.core.detectors import DETECTORS, detect
 from bcc_relay.core.detectors.damaged import SENTENCES
-from bcc_relay.core.facts import Damage
+from bcc_relay.core.history import NO_HISTORY
 from bcc_relay.core.model import Channel, Finding
 from tests import build
 
@@ -16,7 +17,9 @@ TO = (ANNA, BEN, CEM)
 
 def found(*lines: str, to: tuple[str, ...] = TO, **fields: object) -> list[tuple[str, Channel, int, bool]]:
     given = build.mail(*(line.encode() for line in lines), to=to, **fields)
-    return [(one.detector, one.channel, one.addresses, one.rewritable) for one in detect(build.facts(given))]
+    return [
+        (one.detector, one.channel, one.addresses, one.rewritable) for one in detect(build.facts(given), NO_HISTORY)
+    ]
 
 
 def test_a_quiet_message_finds_nothing() -> None:
@@ -75,6 +78,7 @@ def test_a_detector_signs_with_its_own_name_and_names_no_address(name: str) -> N
 
 def test_one_address_and_several_are_counted_in_words() -> None:
     one, two = (
-        detect(build.facts(build.mail(f"To: {to}".encode(), to=TO)))[0].sentence for to in (ANNA, f"{ANNA}, {BEN}")
+        detect(build.facts(build.mail(f"To: {to}".encode(), to=TO)), NO_HISTORY)[0].sentence
+        for to in (ANNA, f"{ANNA}, {BEN}")
     )
     assert (one, two) == ("1 outside address stands in the To field.", "2 outside addresses stand in the To field.")

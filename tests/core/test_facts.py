@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from bcc_relay.core.facts import MOST_FIELDS, Damage, still_shown
+from bcc_relay.core.damage import Damage
+from bcc_relay.core.facts import MOST_FIELDS, still_shown
 from bcc_relay.core.model import Body, Channel, Message
 from tests import build
 

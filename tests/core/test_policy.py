@@ -10,10 +10,12 @@ from ipaddress import ip_network
 import pytest
 
 from bcc_relay.core.detectors import detect
+from bcc_relay.core.history import NO_HISTORY
 from bcc_relay.core.model import Channel, Form, Hold, Pass, Reject, Rewrite, Submission
 from bcc_relay.core.policy.builtin import BUILTIN, EVERYTHING_ELSE
-from bcc_relay.core.policy.conditions import Evidence, holds
+from bcc_relay.core.policy.conditions import holds
 from bcc_relay.core.policy.decide import Decision, decide
+from bcc_relay.core.policy.evidence import Evidence
 from bcc_relay.core.policy.rule import (
     Action,
     BeyondRewriting,
@@ -37,7 +39,7 @@ PLAIN = build.mail(f"To: {ANNA}, {BEN}, {CEM}, d@council.example".encode(), to=T
 
 def evidence(given: Submission, *, today: date = date(2026, 11, 22)) -> Evidence:
     facts = build.facts(given)
-    return Evidence(facts, detect(facts), given.origin, today)
+    return Evidence(facts, NO_HISTORY, detect(facts, NO_HISTORY), given.origin, today)
 
 
 def decided(given: Submission, *rules: Rule, builtin: Thresholds | None = None, **policy: object) -> Decision:

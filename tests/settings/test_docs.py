@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from bcc_relay.core.damage import Damage
 from bcc_relay.core.detectors import DETECTORS
-from bcc_relay.core.facts import Damage
 from bcc_relay.core.model import Channel
 from bcc_relay.settings.environment import CREDENTIALS
 from bcc_relay.settings.keys import every_key, keys_of

@@ -8,6 +8,7 @@ from bcc_relay.core.errors import NotRewritableError
 from bcc_relay.core.facts import read, still_shown
 from bcc_relay.core.model import Message
 from bcc_relay.core.policy.builtin import beyond_rewriting
+from bcc_relay.core.policy.evidence import Evidence
 
 if TYPE_CHECKING:
     from bcc_relay.core.address import Organisation
@@ -26,8 +27,15 @@ def verify(
     original = submission.message
     message = Message(header, original.separator, original.body)
     protect = before.outsider_recipients | before.visible_outsiders
-    after = read(message, submission.envelope, organisation, header_bytes=len(header), also=protect)
+    after = read(
+        message,
+        submission.envelope,
+        organisation,
+        header_bytes=len(header),
+        contents=before.contents,
+        also=protect,
+    )
     if after.damage or still_shown(after, protect) or after.visible_outsiders:
         raise NotRewritableError("Addresses would stay visible in a part of its header that cannot be changed safely.")
-    if beyond_rewriting(after, limits, organisation):
+    if beyond_rewriting(Evidence(after), limits, organisation):
         raise NotRewritableError("Addresses stand in a place that cannot be changed safely.")

@@ -13,9 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from bcc_relay.core.facts import Facts
+    from bcc_relay.core.history import History
     from bcc_relay.core.model import Finding
 
-DETECTORS: dict[str, Callable[[Facts], tuple[Finding, ...]]] = {
+DETECTORS: dict[str, Callable[[Facts, History], tuple[Finding, ...]]] = {
     "many_visible": many_visible,
     "written_by_hand": written_by_hand,
     "closed_part": closed_part,
@@ -23,6 +24,6 @@ DETECTORS: dict[str, Callable[[Facts], tuple[Finding, ...]]] = {
 }
 
 
-def detect(facts: Facts) -> tuple[Finding, ...]:
+def detect(facts: Facts, history: History) -> tuple[Finding, ...]:
     """Ask every detector, in the order of the list."""
-    return tuple(finding for detector in DETECTORS.values() for finding in detector(facts))
+    return tuple(finding for detector in DETECTORS.values() for finding in detector(facts, history))

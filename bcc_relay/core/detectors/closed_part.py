@@ -8,9 +8,10 @@ from bcc_relay.core.model import Channel, Finding
 
 if TYPE_CHECKING:
     from bcc_relay.core.facts import Facts
+    from bcc_relay.core.history import History
 
 
-def closed_part(facts: Facts) -> tuple[Finding, ...]:
+def closed_part(facts: Facts, _: History) -> tuple[Finding, ...]:
     """Return a finding when the body could not be looked into."""
     if not facts.unreadable:
         return ()

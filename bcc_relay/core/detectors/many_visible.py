@@ -8,6 +8,7 @@ from bcc_relay.core.model import Channel, Finding
 
 if TYPE_CHECKING:
     from bcc_relay.core.facts import Facts
+    from bcc_relay.core.history import History
 
 _PLACES = {
     Channel.TO: "the To field",
@@ -18,7 +19,7 @@ _PLACES = {
 }
 
 
-def many_visible(facts: Facts) -> tuple[Finding, ...]:
+def many_visible(facts: Facts, _: History) -> tuple[Finding, ...]:
     """Return one finding for each header channel that shows outsiders to an outsider."""
     beyond = facts.beyond_rewriting()
     return tuple(

@@ -8,11 +8,12 @@ from bcc_relay.core.model import Channel, Finding
 
 if TYPE_CHECKING:
     from bcc_relay.core.facts import Facts
+    from bcc_relay.core.history import History
 
 _PLACES = {Channel.SUBJECT: "the subject line", Channel.FROM: "the From field"}
 
 
-def written_by_hand(facts: Facts) -> tuple[Finding, ...]:
+def written_by_hand(facts: Facts, _: History) -> tuple[Finding, ...]:
     """Return one finding for each such channel."""
     return tuple(
         Finding(

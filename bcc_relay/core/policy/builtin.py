@@ -1,4 +1,4 @@
-"""The built-in rules that need no memory of earlier mail, in their order (product contract, "Deciding")."""
+"""The built-in rules, in their order (product contract, "Deciding")."""
 
 from __future__ import annotations
 
@@ -11,23 +11,25 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from bcc_relay.core.address import Organisation
-    from bcc_relay.core.facts import Facts
+    from bcc_relay.core.policy.evidence import Evidence
     from bcc_relay.core.policy.rule import Thresholds
 
 Matched = str | None
 """The sentence people are told when the rule matches; None when it does not."""
 
 
-def damaged(facts: Facts, limits: Thresholds, _: Organisation) -> Matched:
+def damaged(evidence: Evidence, limits: Thresholds, _: Organisation) -> Matched:
     """Damage, and several outsiders among the recipients."""
+    facts = evidence.facts
     rule = limits.damaged
     if rule is None or not facts.damage or len(facts.outsider_recipients) < rule.recipients:
         return None
     return "The header of this message is damaged, so we cannot be sure whose addresses it shows."
 
 
-def unreadable(facts: Facts, limits: Thresholds, _: Organisation) -> Matched:
+def unreadable(evidence: Evidence, limits: Thresholds, _: Organisation) -> Matched:
     """A part that could not be looked into, and many outsiders among the recipients."""
+    facts = evidence.facts
     rule = limits.unreadable
     if rule is None or not facts.unreadable or len(facts.outsider_recipients) < rule.recipients:
         return None
@@ -35,8 +37,9 @@ def unreadable(facts: Facts, limits: Thresholds, _: Organisation) -> Matched:
     return f"This message goes to {goes_to} people outside, and its content could not be looked into."
 
 
-def beyond_rewriting(facts: Facts, limits: Thresholds, organisation: Organisation) -> Matched:
+def beyond_rewriting(evidence: Evidence, limits: Thresholds, organisation: Organisation) -> Matched:
     """A channel that no rewrite cures shows many of the recipients, or very many outsiders of any kind."""
+    facts = evidence.facts
     rule = limits.beyond_rewriting
     if rule is None:
         return None
@@ -49,8 +52,9 @@ def beyond_rewriting(facts: Facts, limits: Thresholds, organisation: Organisatio
     return None
 
 
-def families(facts: Facts, limits: Thresholds, _: Organisation) -> Matched:
+def families(evidence: Evidence, limits: Thresholds, _: Organisation) -> Matched:
     """Many visible outsiders, half or more of them personal."""
+    facts = evidence.facts
     rule = limits.families
     seen = len(facts.visible_outsiders)
     if rule is None or seen < rule.visible_outsiders or facts.personal_share < rule.personal_share:
@@ -58,8 +62,9 @@ def families(facts: Facts, limits: Thresholds, _: Organisation) -> Matched:
     return f"Sending this as written would have shown {seen} people's addresses to each other."
 
 
-def large_circle(facts: Facts, limits: Thresholds, _: Organisation) -> Matched:
+def large_circle(evidence: Evidence, limits: Thresholds, _: Organisation) -> Matched:
     """Very many visible outsiders in several domains."""
+    facts = evidence.facts
     rule = limits.large_circle
     seen = len(facts.visible_outsiders)
     if rule is None or seen < rule.visible_outsiders or facts.outsider_domains < rule.outsider_domains:
@@ -70,7 +75,7 @@ def large_circle(facts: Facts, limits: Thresholds, _: Organisation) -> Matched:
     )
 
 
-BUILTIN: dict[str, tuple[Callable[[Facts, Thresholds, Organisation], Matched], Action]] = {
+BUILTIN: dict[str, tuple[Callable[[Evidence, Thresholds, Organisation], Matched], Action]] = {
     "damaged": (damaged, Action.HOLD),
     "unreadable": (unreadable, Action.HOLD),
     "beyond-rewriting": (beyond_rewriting, Action.HOLD),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
@@ -10,37 +9,31 @@ from bcc_relay.core.address import matches
 from bcc_relay.core.header import decode_words, text_of
 
 if TYPE_CHECKING:
-    from datetime import date
-
     from bcc_relay.core.facts import Facts
-    from bcc_relay.core.model import Finding, Origin
+    from bcc_relay.core.history import History
+    from bcc_relay.core.policy.evidence import Evidence
     from bcc_relay.core.policy.rule import Range, When
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """All that a rule may ask about."""
-
-    facts: Facts
-    findings: tuple[Finding, ...]
-    origin: Origin
-    today: date
-    """UTC."""
-
-
 def holds(when: When, evidence: Evidence) -> bool:
-    """Whether every condition that is given holds. The memory conditions hold for nobody while there is no memory."""
+    """Whether every condition that is given holds."""
     if when.until is not None and evidence.today > when.until:
-        return False
-    if when.window_outsiders is not None or when.known_thread:
         return False
     return (
         _origin_holds(when, evidence)
         and _counts_hold(when, evidence)
         and _kind_holds(when, evidence)
         and _channels_hold(when, evidence.facts)
+        and _memory_holds(when, evidence.history)
         and _text_holds(when, evidence)
     )
+
+
+def _memory_holds(when: When, history: History) -> bool:
+    if when.known_thread is not None and when.known_thread != history.known_thread:
+        return False
+    window = when.window_outsiders
+    return window is None or window.outsiders.holds(history.within(window.within))
 
 
 def _origin_holds(when: When, evidence: Evidence) -> bool:

@@ -12,7 +12,7 @@ from bcc_relay.core.policy.rule import Action
 
 if TYPE_CHECKING:
     from bcc_relay.core.address import Organisation
-    from bcc_relay.core.policy.conditions import Evidence
+    from bcc_relay.core.policy.evidence import Evidence
     from bcc_relay.core.policy.rule import Policy, Rule
 
 
@@ -33,7 +33,7 @@ def decide(evidence: Evidence, policy: Policy, organisation: Organisation) -> De
                 return Decision(_verdict_of(rule, evidence, policy), tuple(monitored))
             monitored.append(rule.name)
     for name, (matches, action) in BUILTIN.items():
-        sentence = matches(evidence.facts, policy.builtin, organisation)
+        sentence = matches(evidence, policy.builtin, organisation)
         if sentence is not None:
             return Decision(_verdict(action, name, sentence, policy.form, evidence.findings), tuple(monitored))
     return Decision(Pass(EVERYTHING_ELSE, "", evidence.findings), tuple(monitored))

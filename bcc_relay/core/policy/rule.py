@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
 from bcc_relay.core.model import Form
 
 if TYPE_CHECKING:
-    from datetime import date, timedelta
+    from datetime import date
     from ipaddress import IPv4Network, IPv6Network
 
     from bcc_relay.core.model import Channel
@@ -133,6 +134,39 @@ class Families:
 
 
 @dataclass(frozen=True, slots=True)
+class Correction:
+    """Thresholds of the rule `correction`."""
+
+    share: float = 0.8
+    """Share of the visible outsiders who were the circle of the stopped message."""
+    visible_outsiders: int = 5
+    """With fewer it is no message to that circle any more."""
+    within: timedelta = timedelta(days=7)
+
+
+@dataclass(frozen=True, slots=True)
+class KnownThread:
+    """The rule `known-thread` has no threshold."""
+
+
+@dataclass(frozen=True, slots=True)
+class UsualBcc:
+    """Threshold of the rule `usual-bcc`."""
+
+    visible_outsiders: int = 10
+    """Visible outsiders whom this sender normally reaches by Bcc."""
+
+
+@dataclass(frozen=True, slots=True)
+class InPieces:
+    """Thresholds of the rule `in-pieces`."""
+
+    disclosed: int = 30
+    """Disclosed outsiders, all pieces together."""
+    within: timedelta = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, slots=True)
 class LargeCircle:
     """Thresholds of the rule `large-circle`."""
 
@@ -142,13 +176,17 @@ class LargeCircle:
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """The built-in rules that need no memory of earlier mail; None switches one off."""
+    """The built-in rules; None switches one off."""
 
     damaged: Damaged | None = field(default_factory=Damaged)
     unreadable: Unreadable | None = field(default_factory=Unreadable)
+    correction: Correction | None = field(default_factory=Correction)
+    known_thread: KnownThread | None = field(default_factory=KnownThread)
     beyond_rewriting: BeyondRewriting | None = field(default_factory=BeyondRewriting)
     families: Families | None = field(default_factory=Families)
+    usual_bcc: UsualBcc | None = field(default_factory=UsualBcc)
     large_circle: LargeCircle | None = field(default_factory=LargeCircle)
+    in_pieces: InPieces | None = field(default_factory=InPieces)
 
 
 @dataclass(frozen=True, slots=True)
