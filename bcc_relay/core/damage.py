@@ -1,4 +1,4 @@
-"""What keeps us from seeing what a reader sees: damage, which could hide an address, and parts that stay closed to us."""
+"""What keeps us from seeing what a reader sees: damage that could hide an address, and closed parts."""
 
 from __future__ import annotations
 

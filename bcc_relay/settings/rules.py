@@ -188,6 +188,8 @@ class Correction(Section):
 
     share: Share = 0.8
     """Share of the visible outsiders who were the circle of a stopped message."""
+    visible_outsiders: Positive = 5
+    """Fewer visible outsiders are no message to that circle any more."""
     within: Duration = parse_duration("7d")
     """How far back to look."""
 

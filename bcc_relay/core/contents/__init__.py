@@ -1,1 +1,1 @@
-"""What the body of a message shows: its structure, its text, and the addresses in them. Pure; libraries stand outside."""
+"""What the body of a message shows: its structure, its text, and the addresses in them. Pure."""

@@ -1,4 +1,4 @@
-"""What looking into a body came to, as a value that facts are read with."""
+"""What looking into a body came to, as values that facts are read with."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from bcc_relay.core.contents.kinds import Kind
     from bcc_relay.core.damage import Closed, Damage
     from bcc_relay.core.model import Channel
 
@@ -27,3 +30,45 @@ class Contents:
 
 NOTHING = Contents()
 """An empty body, or one that was not looked into."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Part:
+    """One file: a part of a message, or what came out of an archive. Its transfer encoding is undone."""
+
+    channel: Channel
+    """Where its addresses count, unless its kind has a channel of its own: a list within an archive is `archive`."""
+    kind: Kind
+    name: str
+    octets: bytes
+    depth: int
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What was seen so far, and the parts that only a library can open."""
+
+    contents: Contents = NOTHING
+    unopened: tuple[Part, ...] = ()
+
+
+def merged(several: Iterable[Contents]) -> Contents:
+    """Return what all of them show together; the first gist counts."""
+    shown: dict[Channel, set[str]] = {}
+    closed: set[Closed] = set()
+    damage: set[Damage] = set()
+    named_keys, gist = 0, b""
+    for one in several:
+        for channel, keys in one.shown:
+            shown.setdefault(channel, set()).update(keys)
+        closed |= one.closed
+        damage |= one.damage
+        named_keys += one.named_keys
+        gist = gist or one.gist
+    return Contents(
+        tuple((channel, frozenset(keys)) for channel, keys in shown.items()),
+        frozenset(closed),
+        frozenset(damage),
+        named_keys,
+        gist,
+    )

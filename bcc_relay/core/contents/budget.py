@@ -1,0 +1,39 @@
+"""How much of one message is looked into, however it is packed. What goes beyond is closed, never passed over."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds for one message, all its parts together."""
+
+    depth: int = 12
+    """Parts, attached messages and archives within each other."""
+    parts: int = 2000
+    """Parts, members of archives and embedded files."""
+    unpacked_bytes: int = 64 * 1024 * 1024
+    """Octets that come out of archives and compressed parts."""
+    ratio: int = 200
+    """How many times its size an archive may become, beyond the first 1 MiB."""
+
+
+class Budget:
+    """What is left of the limits while one message is looked into."""
+
+    def __init__(self, limits: Limits = Limits()) -> None:  # noqa: B008 - frozen
+        """Begin with all of it."""
+        self.limits = limits
+        self.parts = limits.parts
+        self.unpacked_bytes = limits.unpacked_bytes
+
+    def take_part(self) -> bool:
+        """Count one part; whether it may still be looked into."""
+        self.parts -= 1
+        return self.parts >= 0
+
+    def take_bytes(self, count: int) -> bool:
+        """Count unpacked octets; whether they may still be looked into."""
+        self.unpacked_bytes -= count
+        return self.unpacked_bytes >= 0
