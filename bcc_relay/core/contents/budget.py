@@ -22,7 +22,7 @@ class Limits:
 class Budget:
     """What is left of the limits while one message is looked into."""
 
-    def __init__(self, limits: Limits = Limits()) -> None:  # noqa: B008 - frozen
+    def __init__(self, limits: Limits = Limits()) -> None:
         """Begin with all of it."""
         self.limits = limits
         self.parts = limits.parts
