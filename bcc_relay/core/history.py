@@ -8,6 +8,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
+FEWEST_SHOWN = 2
+"""A message that shows fewer outsiders tells nothing about who knows whom."""
+FEWEST_BLIND = 10
+"""A message that hides so many outsiders tells whom its sender reaches by Bcc."""
+
 
 @dataclass(frozen=True, slots=True)
 class Circle:
@@ -32,6 +37,11 @@ class Circle:
     """Without `Re:` and `Fw:`, in lower case; empty when it says nothing."""
     gist: bytes = b""
     """Digest of its text (`Contents.gist`)."""
+
+    @property
+    def is_noteworthy(self) -> bool:
+        """Whether the memory takes note of it at all."""
+        return len(self.shown) >= FEWEST_SHOWN or len(self.blind) >= FEWEST_BLIND
 
     @property
     def blind(self) -> frozenset[str]:
