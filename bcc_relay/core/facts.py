@@ -13,6 +13,7 @@ from bcc_relay.core.contents.found import NOTHING
 from bcc_relay.core.damage import Closed, Damage
 from bcc_relay.core.fields import Role, channel_of, role_of
 from bcc_relay.core.header import Field, decode_words, message_id_of, split_fields, text_of, unfold
+from bcc_relay.core.signature import signature_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from bcc_relay.core.address import Known, Organisation
     from bcc_relay.core.contents.found import Contents
     from bcc_relay.core.model import Channel, Envelope, Message
+    from bcc_relay.core.signature import Signature
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,8 @@ class Facts:
     """Message-IDs in References and In-Reply-To, in order."""
     subject: str
     size_bytes: int
+    foreign_signatures: tuple[Signature, ...]
+    """DKIM signatures of domains that are not own, which nobody here can make anew."""
 
     @property
     def encrypted(self) -> bool:
@@ -111,6 +115,10 @@ class Facts:
             for channel, keys in channels.items()
             if _is_read_by_another(seen := keys - self.authors, self.outsider_recipients)
         }
+
+    def disclosed(self) -> frozenset[str]:
+        """Return the outsiders whom the message shows to another outsider, by any channel."""
+        return self.visible_outsiders.union(*self.beyond_rewriting().values())
 
     def outsiders_by_channel(self) -> dict[Channel, frozenset[str]]:
         """Return which of the visible outsiders each channel shows."""
@@ -173,6 +181,7 @@ def read(
         thread_ids=_thread_ids(fields),
         subject=decode_words(text_of(_first(fields, "subject"))).text.strip(),
         size_bytes=message.size_bytes,
+        foreign_signatures=tuple(_foreign(fields, organisation)),
     )
 
 
@@ -342,6 +351,14 @@ def _thread_ids(fields: Iterable[Field]) -> tuple[bytes, ...]:
     found = tuple(dict.fromkeys(match[0] for value in values for match in _IDENTIFIER.finditer(value)))
     half = _MOST_THREAD_IDS // 2
     return found if len(found) <= _MOST_THREAD_IDS else found[:half] + found[-half:]
+
+
+def _foreign(fields: Iterable[Field], organisation: Organisation) -> Iterable[Signature]:
+    for field in fields:
+        if field.name == "dkim-signature":
+            signature = signature_of(field.value)
+            if not (signature.domain and organisation.is_own(f"@{signature.domain}")):
+                yield signature
 
 
 _MEDIA_TYPE = re.compile(r"\s*([!#-'*+\-.0-9A-Z^_`a-z{|}~]+/[!#-'*+\-.0-9A-Z^_`a-z{|}~]+)")

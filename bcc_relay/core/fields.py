@@ -45,6 +45,9 @@ class Role(Enum):
     """Anything else. A rewrite deletes it when it shows a recipient."""
 
 
+GONE = frozenset({Role.BLIND, Role.LOCAL, Role.DESTINATION, Role.RESENT, Role.RESENT_BY, Role.VERDICT})
+"""Roles whose fields a rewrite takes away, whatever they show."""
+
 _ROLES: dict[Role, str] = {
     Role.DESTINATION: """to cc apparently-to x-apparently-to x-original-to delivered-to envelope-to x-envelope-to
         x-rcpt-to x-rcptto x-recipients x-recipient x-forwarded-to x-forwarded-for x-google-original-to

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from bcc_relay.core.history import FEWEST_SHOWN, Ask, Circle
+from bcc_relay.core.subject import bare_subject
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -15,20 +15,16 @@ if TYPE_CHECKING:
     from bcc_relay.core.model import Submission
     from bcc_relay.core.policy.rule import Policy, Thresholds
 
-_PREFIX = re.compile(r"(?:(?:re|aw|antw|sv|vs|rv|ref|fwd?|wg|tr|rif|ynt|odp|atb|返信|転送)(?:\[[0-9]{1,3}\])? ?: ?)+")
 _FEWEST_SUBJECT_CHARS = 3
 
 
 def circle_of(submission: Submission, facts: Facts) -> Circle:
     """Return who would read about whom, if the message went as it is."""
-    shown = set(facts.visible_outsiders)
-    for keys in facts.beyond_rewriting().values():
-        shown |= keys
     return Circle(
         message_id=submission.id,
         at=submission.received_at,
         sender=facts.sender or "",
-        shown=frozenset(shown),
+        shown=facts.disclosed(),
         visible=facts.visible_outsiders,
         readers=facts.outsider_recipients - facts.authors,
         own_id=facts.message_id,
@@ -39,7 +35,7 @@ def circle_of(submission: Submission, facts: Facts) -> Circle:
 
 
 def _bare(subject: str) -> str:
-    text = _PREFIX.sub("", " ".join(subject.split()).casefold(), count=1)
+    text = bare_subject(subject)
     return text if len(text) >= _FEWEST_SUBJECT_CHARS else ""
 
 

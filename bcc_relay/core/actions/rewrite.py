@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from bcc_relay.core.address import find_addresses, known
 from bcc_relay.core.errors import NotRewritableError
-from bcc_relay.core.fields import Role, role_of
-from bcc_relay.core.header import decode_words, split_fields, text_of, unfold
+from bcc_relay.core.fields import GONE, Role, role_of
+from bcc_relay.core.header import decode_words, split_fields, text_of
+from bcc_relay.core.signature import signature_of
 
 if TYPE_CHECKING:
     from bcc_relay.core.address import Known, Organisation
@@ -21,7 +22,6 @@ _FOR = re.compile(
     rb"(?<![ \t\r\n])[ \t\r\n]+for[ \t\r\n]+(" + _PATH + rb"(?:[ \t\r\n]*,[ \t\r\n]*" + _PATH + rb")*)",
     re.IGNORECASE,
 )
-_TAG = re.compile(rb"(?:^|;)\s*([a-z]+)\s*=\s*([^;]*)", re.IGNORECASE)
 
 
 def rewritten_header(facts: Facts, to_fields: bytes, organisation: Organisation) -> bytes:
@@ -46,7 +46,7 @@ def rewritten_header(facts: Facts, to_fields: bytes, organisation: Organisation)
         if field.name in ("to", "cc") and not placed:
             lines.append(to_fields)
             placed = True
-        broken = role_of(field.name) is Role.SIGNATURE and _is_broken(field, changed, organisation)
+        broken = role_of(field.name) is Role.SIGNATURE and _is_broken(field.value, changed, organisation)
         lines.append(b"" if broken else line)
     if not placed:
         lines.append(to_fields)
@@ -64,7 +64,7 @@ def _keys_by_field(facts: Facts) -> dict[str, set[str]]:
 def _kept(field: Field, keys: set[str], hide: Known, facts: Facts, organisation: Organisation) -> bytes:
     """Return what stays of a field: all of it, nothing, or a Received without its `for` clause."""
     match role_of(field.name):
-        case Role.BLIND | Role.LOCAL | Role.DESTINATION | Role.RESENT | Role.RESENT_BY | Role.VERDICT:
+        case role if role in GONE:
             return b""
         case Role.ANSWER:
             keep = all(organisation.is_own(key) or key in facts.authors for key in keys)
@@ -88,17 +88,14 @@ def _without_for(field: Field, hide: Known) -> bytes:
     return _FOR.sub(replace, field.raw)
 
 
-def _is_broken(signature: Field, changed: set[str], organisation: Organisation) -> bool:
+def _is_broken(value: bytes, changed: set[str], organisation: Organisation) -> bool:
     """Whether a DKIM-Signature of an own domain breaks, which the next server makes anew; a foreign one may not break.
 
-    A signature that covers none of the changed fields stays. `h=` may name a field that is not there, so that adding it
-    breaks the signature as well (RFC 6376 5.4.2, 8.15).
+    A signature that covers none of the changed fields stays.
     """
-    tags = {name.lower(): value for name, value in _TAG.findall(unfold(signature.value))}
-    signed = set(b"".join(tags.get(b"h", b"").split()).lower().decode("ascii", "replace").split(":"))
-    if b"h" in tags and not signed & changed:
+    signature = signature_of(value)
+    if not signature.breaks(changed):
         return False
-    domain = tags.get(b"d", b"").strip().decode("ascii", "replace").lower()
-    if domain and organisation.is_own(f"@{domain}"):
+    if signature.domain and organisation.is_own(f"@{signature.domain}"):
         return True
     raise NotRewritableError("It carries the signature of another organisation, which a change would break.")
