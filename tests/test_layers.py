@@ -47,7 +47,7 @@ CORE_LAYERS = (
     ("contents",),
     ("header", "address"),
     ("record",),
-    ("model", "history", "damage"),
+    ("model", "history", "damage", "acquaintance"),
     ("errors",),
 )
 CORE_LEVEL = {name: len(CORE_LAYERS) - at for at, row in enumerate(CORE_LAYERS) for name in row}

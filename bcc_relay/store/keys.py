@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import secrets
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 KEY_OCTETS = 32
 """Octets of a key that is made here, and the fewest that a key file may hold."""
+HASH_OCTETS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,14 @@ def derive(master: bytes) -> Keys:
 
 def _subkey(master: bytes, use: str) -> bytes:
     return HKDF(algorithm=SHA256(), length=32, salt=None, info=f"bcc_relay {use}".encode()).derive(master)
+
+
+def hashed(key: bytes, use: str, value: bytes) -> bytes:
+    """Return what stands for `value` in the memory: 16 octets of HMAC-SHA-256 (RFC 2104, cut as in its section 5).
+
+    `use` (address, id …) keeps apart what is equal by chance.
+    """
+    return hmac.digest(key, use.encode() + b"\0" + value, "sha256")[:HASH_OCTETS]
 
 
 def key_path(database: Path) -> Path:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete, func, insert, literal_column, or_, select, text, update
@@ -10,10 +9,11 @@ from sqlalchemy import delete, func, insert, literal_column, or_, select, text, 
 from bcc_relay.core.record import State
 from bcc_relay.relay.ports import Added, Counts, Doubt
 from bcc_relay.store import audit, records, rows, trail
-from bcc_relay.store.tables import OCTETS_PER_ROW, messages, octets, recipients
+from bcc_relay.store.batches import batches, insert_rows
+from bcc_relay.store.tables import OCTETS_PER_ROW, messages, octets, reasons, recipients
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from sqlalchemy import ColumnElement
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from bcc_relay.core.record import NewRecord, Record
     from bcc_relay.store.keys import Keys
 
-ROWS_PER_STATEMENT = 500
 PIECES_PER_STATEMENT = 4
 ERASED_PER_STATEMENT = 200
 
@@ -35,8 +34,8 @@ async def add(connection: AsyncConnection, new: NewRecord, keys: Keys) -> Added:
         await _merge(connection, held, new, keys)
         return Added(held.id, merged=True)
     await connection.execute(insert(messages), rows.message_row(record, new))
-    await _insert(connection, recipients, iter(rows.recipient_rows(record.id, record.recipients)), ROWS_PER_STATEMENT)
-    await _insert(connection, octets, _octet_rows(record.id, new.submission.message), PIECES_PER_STATEMENT)
+    await insert_rows(connection, recipients, rows.recipient_rows(record.id, record.recipients))
+    await insert_rows(connection, octets, _octet_rows(record.id, new.submission.message), PIECES_PER_STATEMENT)
     if record.held:
         await audit.append(connection, trail.of_hold(record, keys), keys)
     return Added(record.id)
@@ -72,7 +71,7 @@ async def save(connection: AsyncConnection, old: Record, record: Record, *, at: 
     await save_outcomes(connection, old.id, outcomes)
     start = len(old.recipients)
     added = rows.recipient_rows(old.id, record.recipients[start:], start=start)
-    await _insert(connection, recipients, iter(added), ROWS_PER_STATEMENT)
+    await insert_rows(connection, recipients, added)
     return True
 
 
@@ -84,7 +83,7 @@ async def save_outcomes(
     for position, one in outcomes.items():
         by_value.setdefault(one, []).append(position)
     for (outcome, reply), positions in by_value.items():
-        for some in _batches(iter(positions), ROWS_PER_STATEMENT):
+        for some in batches(positions):
             await connection.execute(
                 update(recipients).where(recipients.c.message_id == message_id, recipients.c.position.in_(some)),
                 {"outcome": outcome, "reply": rows.reply_value(reply)},
@@ -111,7 +110,7 @@ async def read(
         query = query.with_for_update(skip_locked=True)
     found = (await connection.execute(query)).all()
     their: dict[str, list[Any]] = {row.id: [] for row in found}
-    for ids in _batches(iter(their), ROWS_PER_STATEMENT):
+    for ids in batches(their):
         selected = select(recipients).where(recipients.c.message_id.in_(ids))
         for one in await connection.execute(selected.order_by(recipients.c.message_id, recipients.c.position)):
             their[one.message_id].append(one)
@@ -184,6 +183,35 @@ async def erase_records(connection: AsyncConnection, before: datetime) -> set[st
     return set(ids)
 
 
+async def finished_of(connection: AsyncConnection, key: str) -> Sequence[str]:
+    """Return the ids of messages in a final state with this address (comparing form) as sender or recipient."""
+    return (await connection.scalars(select(messages.c.id).where(messages.c.final_at.is_not(None), _has(key)))).all()
+
+
+async def held_of(connection: AsyncConnection, key: str) -> tuple[str, ...]:
+    """Return the ids of held messages with this address as sender or recipient, oldest first."""
+    query = select(messages.c.id).where(messages.c.state == State.HELD, _has(key))
+    return tuple(await connection.scalars(query.order_by(messages.c.received_at, messages.c.id)))
+
+
+def _has(key: str) -> ColumnElement[bool]:
+    # No index for it: it is asked by a person, once in a while, and beside those who write.
+    return or_(
+        messages.c.sender_key == key,
+        messages.c.id.in_(select(recipients.c.message_id).where(recipients.c.key == key)),
+    )
+
+
+async def erase_finished(connection: AsyncConnection, ids: Sequence[str]) -> int:
+    """Drop those of these messages that are final, with the reasons given about them too; return how many."""
+    final = (
+        await connection.scalars(select(messages.c.id).where(messages.c.id.in_(ids), messages.c.final_at.is_not(None)))
+    ).all()
+    await connection.execute(delete(reasons).where(reasons.c.message_id.in_(final)))
+    await connection.execute(delete(messages).where(messages.c.id.in_(final)))
+    return len(final)
+
+
 async def _final(connection: AsyncConnection, before: datetime, octets_there: ColumnElement[bool]) -> Sequence[str]:
     query = select(messages.c.id).where(octets_there, messages.c.final_at < before).limit(ERASED_PER_STATEMENT)
     return (await connection.scalars(query)).all()
@@ -210,13 +238,3 @@ def _octet_rows(message_id: str, message: Message) -> Iterator[dict[str, Any]]:
     yield {"message_id": message_id, "position": 0, "piece": message.header}
     for position, piece in enumerate(message.body.pieces(OCTETS_PER_ROW), 1):
         yield {"message_id": message_id, "position": position, "piece": piece}
-
-
-async def _insert(connection: AsyncConnection, table: Any, values: Iterator[dict[str, Any]], at_once: int) -> None:
-    for some in _batches(values, at_once):
-        await connection.execute(insert(table), some)
-
-
-def _batches(values: Iterator[Any], size: int) -> Iterable[list[Any]]:
-    while some := list(islice(values, size)):
-        yield some

@@ -13,7 +13,7 @@ from bcc_relay.store.tables import meta
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
-HEAD = "0001"
+HEAD = "0002"
 """The newest migration. Alembic is loaded only when the database is at another."""
 MIGRATIONS = Path(__file__).parent / "migrations"
 KEY_IDENTITY = "key_identity"

@@ -11,8 +11,9 @@ from sqlalchemy import select
 
 from bcc_relay.core.model import Body, Message
 from bcc_relay.relay.spool import MEMORY_BYTES, Spool
-from bcc_relay.store import audit, claims, keys, messages, moves, schema
+from bcc_relay.store import audit, claims, forget, keys, messages, moves, schema
 from bcc_relay.store.engine import Database, sqlite_path
+from bcc_relay.store.memory import SqlMemory
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from bcc_relay.core.audit import AuditRow
     from bcc_relay.core.model import OutcomeName, Reply
     from bcc_relay.core.record import NewRecord, Record, State
-    from bcc_relay.relay.ports import Added, Clock, Counts, Doubt, Move
+    from bcc_relay.relay.ports import Added, Clock, Counts, Doubt, Forgotten, Move
 
 
 async def open_store(
@@ -57,10 +58,14 @@ async def open_store(
 
 
 class SqlStore:
-    """Implements `relay.ports.Store`. `keys` are the subkeys of the master key that belongs to this store."""
+    """Implements `relay.ports.Store`. `keys` are the subkeys of the master key that belongs to this store.
+
+    `memory` is what earlier mail tells, in the same database.
+    """
 
     def __init__(self, database: Database, subkeys: keys.Keys, clock: Clock, spool_folder: Path | None = None) -> None:
         self.keys = subkeys
+        self.memory = SqlMemory(database, subkeys)
         self._database = database
         self._clock = clock
         self._spool_folder = spool_folder
@@ -150,6 +155,13 @@ class SqlStore:
             while some := await self._database.write(operation):
                 erased |= some
         return len(erased)
+
+    async def forget(self, key: str) -> Forgotten:
+        """Erase an address (comparing form) from the memory and with it finished messages (see the port).
+
+        It goes a few at a time: after a StoreError some may be erased, and giving it again does the rest.
+        """
+        return await forget.forget(self._database, self.keys, key, self._clock())
 
     async def counts(self) -> Counts:
         """Figures for the gauges."""

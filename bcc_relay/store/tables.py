@@ -179,3 +179,56 @@ reasons = Table(
     Column("message_id", Text, nullable=False),
     Column("reason", Plain, nullable=False),
 )
+
+# What earlier mail tells. Of addresses, Message-IDs, subjects and texts there are keyed hashes only (`keys.hashed`).
+# Numbers grow with time, so that a range of them is a time.
+circles = Table(
+    "circles",
+    metadata,
+    Column("number", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("message_id", Text, nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("sender", LargeBinary, nullable=False),
+    Column("own_id", LargeBinary),
+    Column("subject", LargeBinary),
+    Column("gist", LargeBinary),
+    Column("size", Integer, nullable=False),
+    Column("shown", Integer, nullable=False),
+    Column("verdict", Text),
+    Column("rule", Text),
+    Column("is_stopped", Boolean, nullable=False),
+    Column("is_learned", Boolean, nullable=False),
+    Index("uq_circles_message", "message_id", unique=True),
+    Index("ix_circles_at", "at"),
+    Index("ix_circles_sender", "sender", "at"),
+    Index(
+        "ix_circles_learned",
+        "sender",
+        "number",
+        sqlite_where=text("is_learned"),
+        postgresql_where=text("is_learned"),
+    ),
+    Index("ix_circles_stopped", "at", sqlite_where=text("is_stopped"), postgresql_where=text("is_stopped")),
+)
+
+circle_members = Table(
+    "circle_members",
+    metadata,
+    Column("circle", BigInteger, ForeignKey("circles.number", ondelete="CASCADE"), primary_key=True),
+    Column("member", LargeBinary, primary_key=True),
+    Column("is_shown", Boolean, nullable=False),
+    # It went to this member, or a header field says so; false for whom only its body shows.
+    Column("is_reader", Boolean, nullable=False),
+    Index("ix_circle_members_member", "member", "circle", "is_shown"),
+    sqlite_with_rowid=False,
+)
+
+# The Message-ID of the message and those that it answers.
+circle_ids = Table(
+    "circle_ids",
+    metadata,
+    Column("circle", BigInteger, ForeignKey("circles.number", ondelete="CASCADE"), primary_key=True),
+    Column("id", LargeBinary, primary_key=True),
+    Index("ix_circle_ids_id", "id", "circle"),
+    sqlite_with_rowid=False,
+)

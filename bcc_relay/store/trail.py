@@ -1,4 +1,7 @@
-"""What the audit says about each event of a held message, as values. No personal data: keyed pseudonyms and digests."""
+"""What the audit says about each event of a held message, and about forgetting, as values.
+
+No personal data: keyed pseudonyms and digests.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ if TYPE_CHECKING:
 
     from bcc_relay.core.audit import AuditRow, Detail, Head
     from bcc_relay.core.record import Record
-    from bcc_relay.relay.ports import Move
+    from bcc_relay.relay.ports import Forgotten, Move
     from bcc_relay.store.keys import Keys
 
 
@@ -86,6 +89,17 @@ def is_audited(record: Record, move: Move) -> bool:
 def of_delivery(old: Record, new: Record, event: str, at: datetime) -> Entry:
     """Delivery took the message (`claimed`), gave it back (`returned`) or lost its lease (`lease_lost`)."""
     return Entry(at, event, old.id, {"from": old.state, "to": new.state, "by": "relay"})
+
+
+def of_forgetting(key: str, forgotten: Forgotten, at: datetime, keys: Keys) -> Entry:
+    """An address was erased, in comparing form `key`. The row is about no message."""
+    detail: dict[str, Detail] = {
+        "address": _who(key, keys),
+        "circles": forgotten.circles,
+        "messages": forgotten.messages,
+        "held": len(forgotten.held),
+    }
+    return Entry(at, "forgotten", "", detail)
 
 
 def _who(name: str | None, keys: Keys) -> str | None:
