@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from bcc_relay.core.actions.leave import Leaving
 from bcc_relay.core.actions.to_field import Options
 from bcc_relay.core.address import Organisation, parse_mailbox
+from bcc_relay.core.contents.found import NOTHING, Contents
 from bcc_relay.core.facts import Facts, read
 from bcc_relay.core.model import Address, Body, Envelope, Form, Message, Origin, Recipient, Submission
 from bcc_relay.core.record import Judgement, NewRecord, State
@@ -118,6 +119,6 @@ def mail(
     return Submission("m1", NOW, envelope_, message(octets, body), origin(**fields))
 
 
-def facts(given: Submission, *, header_bytes: int = HEADER_BYTES) -> Facts:
-    """What the core reads in a submission."""
-    return read(given.message, given.envelope, organisation(), header_bytes=header_bytes)
+def facts(given: Submission, *, header_bytes: int = HEADER_BYTES, contents: Contents = NOTHING) -> Facts:
+    """What the core reads in a submission whose body shows `contents`."""
+    return read(given.message, given.envelope, organisation(), header_bytes=header_bytes, contents=contents)

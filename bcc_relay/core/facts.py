@@ -104,11 +104,13 @@ class Facts:
         In the header these are people's own words (Subject and the like), the authors' fields, and those fields that
         are never changed, when they show two or more of the recipients. Nothing in the body is ever changed.
         """
+        if not self.outsider_recipients:
+            return {}
         channels: dict[Channel, set[str]] = {channel: set(keys) for channel, keys in self.inside}
         for shown in self.shown:
-            if shown.role in (Role.TEXT, Role.AUTHOR):
+            if shown.outsiders and shown.role in (Role.TEXT, Role.AUTHOR):
                 channels.setdefault(shown.channel, set()).update(shown.outsiders)
-            elif shown.role in (Role.KEPT, Role.IDENTIFIER):
+            elif shown.counted and shown.role in (Role.KEPT, Role.IDENTIFIER):
                 channels.setdefault(shown.channel, set()).update(shown.counted)
         return {
             channel: frozenset(seen)
@@ -119,6 +121,11 @@ class Facts:
     def disclosed(self) -> frozenset[str]:
         """Return the outsiders whom the message shows to another outsider, by any channel."""
         return self.visible_outsiders.union(*self.beyond_rewriting().values())
+
+    def fullest_channel(self) -> Channel:
+        """Return the header channel that shows most of the visible outsiders, of whom there must be some."""
+        by_channel = self.outsiders_by_channel()
+        return max(by_channel, key=lambda channel: len(by_channel[channel]))
 
     def outsiders_by_channel(self) -> dict[Channel, frozenset[str]]:
         """Return which of the visible outsiders each channel shows."""

@@ -95,13 +95,30 @@ def _is_same(server: HostPort, bind: HostPort) -> bool:
 
 def _times(settings: Settings, tree: Value) -> Iterator[Complaint]:
     """Complain about times of nothing where something has to happen meanwhile."""
-    delivery = settings.delivery
+    delivery, builtin = settings.delivery, settings.policy.builtin
     for path, time, why in (
         (("quarantine", "expire_after"), settings.quarantine.expire_after, "nobody could decide; write such as 14d"),
         (("delivery", "live_deadline"), delivery.live_deadline, "no server could answer; write such as 50s"),
         *(
             (("delivery", "retry", at), time, "the upstream would be asked without a pause; write such as 1m")
             for at, time in enumerate(delivery.retry)
+        ),
+        *(
+            (("policy", "builtin", key, "within"), rule.within, f"nothing counts; write such as {usual}")
+            for key, rule, usual in (
+                ("correction", builtin.correction, "7d"),
+                ("in-pieces", builtin.in_pieces, "10m"),
+            )
+            if rule is not None
+        ),
+        *(
+            (
+                ("policy", "rules", at, "when", "window_outsiders", "within"),
+                window.within,
+                "nothing counts; write such as 1h",
+            )
+            for at, rule in enumerate(settings.policy.rules)
+            if (window := rule.when.window_outsiders) is not None
         ),
     ):
         if not time:

@@ -5,15 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bcc_relay.core.model import Channel
-from bcc_relay.settings.rules import Builtin
-
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from bcc_relay.settings.document import Value
     from bcc_relay.settings.model import Settings
-    from bcc_relay.settings.rules import RuleSetting
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +83,6 @@ TABLE = (
         lambda settings, _: settings.notices.language != "en",
         "is not built yet; notices are in English",
     ),
-    _Entry("retention.memory", _written("retention", "memory"), "is not built yet; nothing is remembered"),
     _Entry("retention.audit", _written("retention", "audit"), "is not built yet; the audit is kept for good"),
     _Entry(
         "quarantine.sender_may",
@@ -96,58 +91,7 @@ TABLE = (
     ),
 )
 
-BUILTIN_RULES = ("correction", "known-thread", "usual-bcc", "in-pieces")
-"""Built-in rules that need the memory of earlier mail."""
-
-CHANNELS = frozenset(
-    {
-        Channel.CALENDAR,
-        Channel.TNEF,
-        Channel.ATTACHED_MESSAGE,
-        Channel.ATTACHED_LIST,
-        Channel.BODY,
-        Channel.QUOTED_HEADER,
-        Channel.ARCHIVE,
-        Channel.PROTECTED_HEADER,
-    }
-)
-"""Channels that no detector reads yet."""
-
 
 def find(settings: Settings, tree: Value) -> tuple[NotBuilt, ...]:
-    """Return what was set and is not built, in the order of the tables."""
-    return (
-        *(NotBuilt(entry.key, entry.sentence, entry.unsafe) for entry in TABLE if entry.is_set(settings, tree)),
-        *_builtin(settings, tree),
-        *(found for rule in settings.policy.rules for found in _conditions(rule)),
-    )
-
-
-def _builtin(settings: Settings, tree: Value) -> Iterator[NotBuilt]:
-    fields = {field.alias or name: name for name, field in Builtin.model_fields.items()}
-    for key in BUILTIN_RULES:
-        is_on = getattr(settings.policy.builtin, fields[key]) is not None
-        if is_on and tree.holds(("policy", "builtin", key)):
-            yield NotBuilt(f"policy.builtin.{key}", "is not built yet; the rule does not take part in deciding")
-
-
-def _conditions(rule: RuleSetting) -> Iterator[NotBuilt]:
-    when = rule.when
-    # A pass rule that never matches only makes the relay stricter; any other would leave mail unguarded.
-    strict = rule.then == "pass"
-    remedy = "the rule never matches" if strict else "the rule would never match, remove it"
-    if when.window_outsiders is not None:
-        yield _in_rule(rule, "window_outsiders", remedy, unsafe=not strict)
-    if when.known_thread:
-        yield _in_rule(rule, "known_thread", remedy, unsafe=not strict)
-    if when.known_thread is False:
-        # Taken to hold always: harmless unless that lets mail pass.
-        yield _in_rule(rule, "known_thread", "every thread counts as unknown", unsafe=strict)
-    unread = [channel.value for channel in when.channel or () if channel in CHANNELS]
-    if unread:
-        what = f"{', '.join(unread)}: no address is looked for there yet, {remedy}"
-        yield NotBuilt(f"policy.rules.{rule.name}.when.channel", what, unsafe=not strict)
-
-
-def _in_rule(rule: RuleSetting, condition: str, what: str, *, unsafe: bool) -> NotBuilt:
-    return NotBuilt(f"policy.rules.{rule.name}.when.{condition}", f"is not built yet; {what}", unsafe)
+    """Return what was set and is not built, in the order of the table."""
+    return tuple(NotBuilt(entry.key, entry.sentence, entry.unsafe) for entry in TABLE if entry.is_set(settings, tree))

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from bcc_relay.core.address import address_key
 from bcc_relay.core.model import Form
 from bcc_relay.core.policy import rule as core
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from bcc_relay.settings.model import Settings
-    from bcc_relay.settings.rules import Builtin, CountRange, RuleSetting, ShareRange, When
+    from bcc_relay.settings.rules import Builtin, CountRange, RuleSetting, Section, ShareRange, When
 
 
 def policy_of(settings: Settings) -> core.Policy:
-    """Return the rules, thresholds, form and mode of `settings`.
-
-    Built-in rules and conditions that need the memory of earlier mail have no part in it yet; `not_built` names them.
-    """
+    """Return the rules, thresholds, form and mode of `settings`."""
     return core.Policy(
         rules=tuple(_rule(rule) for rule in settings.policy.rules),
         builtin=_thresholds(settings.policy.builtin),
@@ -77,19 +76,22 @@ def _range(limits: CountRange | ShareRange | None) -> core.Range | None:
 
 
 def _thresholds(builtin: Builtin) -> core.Thresholds:
-    damaged, unreadable = builtin.damaged, builtin.unreadable
-    beyond, families, circle = builtin.beyond_rewriting, builtin.families, builtin.large_circle
     return core.Thresholds(
-        damaged=core.Damaged(damaged.recipients) if damaged else None,
-        unreadable=core.Unreadable(unreadable.recipients) if unreadable else None,
-        beyond_rewriting=core.BeyondRewriting(
-            own_recipients=beyond.own_recipients,
-            personal_share=beyond.personal_share,
-            outsiders=beyond.outsiders,
-            body=beyond.body,
-        )
-        if beyond
-        else None,
-        families=core.Families(families.visible_outsiders, families.personal_share) if families else None,
-        large_circle=core.LargeCircle(circle.visible_outsiders, circle.outsider_domains) if circle else None,
+        damaged=_made(core.Damaged, builtin.damaged),
+        unreadable=_made(core.Unreadable, builtin.unreadable),
+        correction=_made(core.Correction, builtin.correction),
+        known_thread=_made(core.KnownThread, builtin.known_thread),
+        beyond_rewriting=_made(core.BeyondRewriting, builtin.beyond_rewriting),
+        families=_made(core.Families, builtin.families),
+        usual_bcc=_made(core.UsualBcc, builtin.usual_bcc),
+        large_circle=_made(core.LargeCircle, builtin.large_circle),
+        in_pieces=_made(core.InPieces, builtin.in_pieces),
     )
+
+
+_Kind = TypeVar("_Kind")
+
+
+def _made(kind: Callable[..., _Kind], section: Section | None) -> _Kind | None:
+    """Return the thresholds of one rule, which have the same names on both sides; None when it is switched off."""
+    return None if section is None else kind(**dict(section))

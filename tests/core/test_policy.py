@@ -241,7 +241,17 @@ def test_the_built_in_rules_decide_at_their_borders(given: Submission, rule: str
 
 
 def test_the_built_in_rules_stand_in_the_order_of_the_contract() -> None:
-    assert list(BUILTIN) == ["damaged", "unreadable", "beyond-rewriting", "families", "large-circle"]
+    assert list(BUILTIN) == [
+        "damaged",
+        "unreadable",
+        "correction",
+        "known-thread",
+        "beyond-rewriting",
+        "families",
+        "usual-bcc",
+        "large-circle",
+        "in-pieces",
+    ]
 
 
 SWITCHES = {

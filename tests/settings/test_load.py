@@ -57,7 +57,7 @@ policy:
   builtin:
     damaged: {recipients: 2}
     unreadable: {recipients: 10}
-    correction: {share: 0.8, within: 7d}
+    correction: {share: 0.8, visible_outsiders: 5, within: 7d}
     known-thread: {}
     beyond-rewriting: {own_recipients: 10, personal_share: 0.5, outsiders: 30, body: 50}
     families: {visible_outsiders: 10, personal_share: 0.5}

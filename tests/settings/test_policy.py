@@ -11,8 +11,10 @@ import yaml
 
 from bcc_relay.core.model import Channel, Form
 from bcc_relay.core.policy import rule as core
+from bcc_relay.core.policy.builtin import BUILTIN, EVERYTHING_ELSE
 from bcc_relay.settings import load
 from bcc_relay.settings.policy import policy_of
+from bcc_relay.settings.rules import BUILTIN_NAMES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -108,17 +110,26 @@ def test_every_condition_reaches_core(tmp_path: Path) -> None:
             core.BeyondRewriting(1, 0.1, 2, 3),
         ),
         ({"families": {"visible_outsiders": 15, "personal_share": 0.3}}, "families", core.Families(15, 0.3)),
-        ({"large-circle": {"visible_outsiders": 40, "outsider_domains": 9}}, "large_circle", core.LargeCircle(40, 9)),
-        *(
-            ({name: False}, name.replace("-", "_"), None)
-            for name in ("damaged", "unreadable", "beyond-rewriting", "families", "large-circle")
+        (
+            {"correction": {"share": 0.6, "visible_outsiders": 3, "within": "2d"}},
+            "correction",
+            core.Correction(0.6, 3, timedelta(days=2)),
         ),
+        ({"known-thread": True}, "known_thread", core.KnownThread()),
+        ({"usual-bcc": {"visible_outsiders": 4}}, "usual_bcc", core.UsualBcc(4)),
+        ({"in-pieces": {"disclosed": 7, "within": "1h"}}, "in_pieces", core.InPieces(7, timedelta(hours=1))),
+        ({"large-circle": {"visible_outsiders": 40, "outsider_domains": 9}}, "large_circle", core.LargeCircle(40, 9)),
+        *(({name: False}, name.replace("-", "_"), None) for name in BUILTIN),
     ],
 )
 def test_each_threshold_reaches_core_and_each_rule_can_be_off(
     tmp_path: Path, written: dict, field: str, expected: object
 ) -> None:
     assert getattr(policy(tmp_path, policy={"builtin": written}).builtin, field) == expected
+
+
+def test_settings_and_core_name_the_same_rules_in_the_same_order() -> None:
+    assert (*BUILTIN, EVERYTHING_ELSE) == BUILTIN_NAMES
 
 
 def test_the_form_and_the_mode_reach_core(tmp_path: Path) -> None:

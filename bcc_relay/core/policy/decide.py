@@ -32,11 +32,16 @@ def decide(evidence: Evidence, policy: Policy, organisation: Organisation) -> De
             if not rule.monitor:
                 return Decision(_verdict_of(rule, evidence, policy), tuple(monitored))
             monitored.append(rule.name)
-    for name, (matches, action) in BUILTIN.items():
-        sentence = matches(evidence, policy.builtin, organisation)
-        if sentence is not None:
-            return Decision(_verdict(action, name, sentence, policy.form, evidence.findings), tuple(monitored))
+    for name, matches in BUILTIN.items():
+        if matched := matches(evidence, policy.builtin, organisation):
+            form = _form_of(matched.like, policy)
+            verdict = _verdict(matched.action, name, matched.sentence, form, evidence.findings)
+            return Decision(verdict, tuple(monitored))
     return Decision(Pass(EVERYTHING_ELSE, "", evidence.findings), tuple(monitored))
+
+
+def _form_of(name: str, policy: Policy) -> Form:
+    return next((rule.rewrite for rule in policy.rules if rule.name == name and rule.rewrite), policy.form)
 
 
 def _verdict_of(rule: Rule, evidence: Evidence, policy: Policy) -> Verdict:
