@@ -156,7 +156,7 @@ def decode_words(text: str, *, fallback: str | None = None) -> Decoded:
 
     def replace(match: re.Match[str]) -> str:
         nonlocal unknown, line_break
-        charset = _codec(match[1])
+        charset = codec_of(match[1])
         if charset is None:
             unknown = True
             charset = fallback
@@ -173,8 +173,8 @@ def decode_words(text: str, *, fallback: str | None = None) -> Decoded:
     return Decoded(decoded, unknown, line_break)
 
 
-def _codec(charset: str) -> str | None:
-    """Return Python's name of a character set; None when there is none."""
+def codec_of(charset: str) -> str | None:
+    """Return Python's name of a character set as mail names it; None when there is none."""
     # RFC 2231 5: a language may follow.
     return _CHARSETS.get(_NOT_IN_NAMES.sub("_", charset.partition("*")[0].lower()).strip("_"))
 
