@@ -21,19 +21,9 @@ if TYPE_CHECKING:
 COLUMNS = 72
 MAX_SUBJECT_CHARS = 80
 _MONTHS = (
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
+    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
     "December",
-)
+)  # fmt: skip
 _ANEW = (
     "The relay cannot hide the addresses in this message for you. Please do not send it again as it is. If it has to "
     "go out soon, write it anew: your own address in To, everybody else in Bcc, and no other address anywhere in it."
@@ -113,11 +103,15 @@ def held(case: Case) -> Words:
 def rewritten(case: Case) -> Words:
     """Tell the sender that the message left with the addresses taken out of its header."""
     name = _named(case.subject)
+    hidden = "The addresses in it have been hidden first: the recipients do not see each other's addresses."
+    if any(finding.addresses and not finding.rewritable for finding in case.judgement.findings):
+        hidden = (
+            "The addresses in its header have been hidden first. Those in other places, named below, are still there."
+        )
     return _words(
         f"Sent with the addresses hidden: {name}",
         _fill(
-            f"Your message {name} ({_moment(case.received_at)}) is on its way to all of its {_people(case)}. "
-            "The addresses in it have been hidden first: the recipients do not see each other's addresses."
+            f"Your message {name} ({_moment(case.received_at)}) is on its way to all of its {_people(case)}. {hidden}"
         ),
         _reasons(case),
         _fill("You need to do nothing. Please do not send it again: everybody would receive it twice."),
@@ -257,16 +251,22 @@ def _reasons(case: Case, *, in_detail: bool = False) -> str:
     """
     judgement = case.judgement
     sentence = _masked(judgement.sentence)
-    findings = [finding for finding in judgement.findings if in_detail or not finding.rewritable]
-    details = [
-        detail for detail in dict.fromkeys(_masked(f.sentence) for f in findings) if detail not in {"", sentence}
+    findings = [
+        finding
+        for finding in judgement.findings
+        if finding.detector not in _IN_THE_COUNTS and (in_detail or not finding.rewritable)
     ]
+    details = [detail for detail in dict.fromkeys(_masked(f.sentence) for f in findings) if detail not in sentence]
     blocks = (
         _fill(f"What was noticed: {sentence}") if sentence else "",
         _fill(_exposure(case)),
         f"In detail:\n{_bullets(details)}" if any(details) else "",
     )
     return "\n\n".join(block for block in blocks if block)
+
+
+_IN_THE_COUNTS = frozenset({"mostly_personal", "many_domains"})
+"""Detectors that say no more than `_exposure` does."""
 
 
 def _exposure(case: Case) -> str:

@@ -100,6 +100,25 @@ def test_what_hides_in_a_part_is_told_in_detail():
     assert "could have read" not in text
 
 
+def test_where_addresses_are_left_in_a_rewritten_message_its_sender_is_not_told_otherwise():
+    finding = Finding("shown_in_body", Channel.CALENDAR, 4, False, "4 outside addresses stand in an invitation.")
+    case = replace(CASE, judgement=replace(JUDGEMENT, findings=(*JUDGEMENT.findings, finding)))
+    text = wording.rewritten(case).text.replace("\n", " ")
+    assert "The addresses in its header have been hidden first. Those in other places, named below, are" in text
+    assert "do not see each other's addresses" not in text
+    assert "  - 4 outside addresses stand in an invitation." in text
+
+
+def test_nothing_is_told_twice():
+    personal = Finding("mostly_personal", Channel.TO, 9, True, "9 of the 36 visible outside addresses are personal.")
+    strangers = Finding("strangers", Channel.TO, 36, True, "These 36 people have never seen each other's addresses.")
+    sentence = f"Many people would see each other's addresses. {strangers.sentence}"
+    judgement = replace(JUDGEMENT, sentence=sentence, findings=(*JUDGEMENT.findings, strangers, personal))
+    text = wording.review(replace(CASE, judgement=judgement)).text
+    assert text.replace("\n", " ").count("have never seen each other's") == 1
+    assert "of the 36 visible" not in text
+
+
 def test_one_person_is_not_a_plural():
     case = replace(
         CASE, recipients=1, judgement=replace(JUDGEMENT, visible_outsiders=1, outsider_domains=1, personal_share=1)

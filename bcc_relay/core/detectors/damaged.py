@@ -1,4 +1,4 @@
-"""Is the header damaged in a way that could hide from us an address that a reader sees?"""
+"""Is the message damaged in a way that could hide from us an address that a reader sees?"""
 
 from __future__ import annotations
 
@@ -23,9 +23,19 @@ SENTENCES = {
 }
 
 
+_CHANNELS = {Damage.AMBIGUOUS_MIME: Channel.BODY, Damage.BROKEN_OUTLOOK_ITEM: Channel.TNEF}
+"""Where it is, when that is not the header."""
+
+
 def damaged(facts: Facts, _: History) -> tuple[Finding, ...]:
     """Return one finding for each kind of damage."""
     return tuple(
-        Finding("damaged", Channel.OTHER_HEADER, 0, rewritable=False, sentence=SENTENCES[damage])
+        Finding(
+            "damaged",
+            _CHANNELS.get(damage, Channel.OTHER_HEADER),
+            0,
+            rewritable=False,
+            sentence=SENTENCES[damage],
+        )
         for damage in facts.damage
     )

@@ -4,23 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bcc_relay.core.detectors.places import addresses_stand_in
 from bcc_relay.core.model import Channel, Finding
 
 if TYPE_CHECKING:
     from bcc_relay.core.facts import Facts
     from bcc_relay.core.history import History
 
-_PLACES = {
-    Channel.TO: "the To field",
-    Channel.CC: "the Cc field",
-    Channel.REPLY_TO: "the Reply-To field",
-    Channel.RESENT: "the Resent fields",
-    Channel.OTHER_HEADER: "other header fields",
-}
+_CHANNELS = (Channel.TO, Channel.CC, Channel.REPLY_TO, Channel.RESENT, Channel.OTHER_HEADER)
 
 
 def many_visible(facts: Facts, _: History) -> tuple[Finding, ...]:
     """Return one finding for each header channel that shows outsiders to an outsider."""
+    if not facts.visible_outsiders:
+        return ()
     beyond = facts.beyond_rewriting()
     return tuple(
         Finding(
@@ -28,8 +25,8 @@ def many_visible(facts: Facts, _: History) -> tuple[Finding, ...]:
             channel,
             len(keys),
             rewritable=channel not in beyond,
-            sentence=f"{len(keys)} outside {'address stands' if len(keys) == 1 else 'addresses stand'} in {place}.",
+            sentence=addresses_stand_in(len(keys), channel),
         )
         for channel, keys in facts.outsiders_by_channel().items()
-        if (place := _PLACES.get(channel))
+        if channel in _CHANNELS
     )

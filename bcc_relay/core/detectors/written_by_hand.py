@@ -4,25 +4,27 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bcc_relay.core.detectors.places import addresses_stand_in
 from bcc_relay.core.model import Channel, Finding
 
 if TYPE_CHECKING:
     from bcc_relay.core.facts import Facts
     from bcc_relay.core.history import History
 
-_PLACES = {Channel.SUBJECT: "the subject line", Channel.FROM: "the From field"}
+_CHANNELS = (Channel.SUBJECT, Channel.FROM)
 
 
 def written_by_hand(facts: Facts, _: History) -> tuple[Finding, ...]:
     """Return one finding for each such channel."""
+    beyond = facts.beyond_rewriting()
     return tuple(
         Finding(
             "written_by_hand",
             channel,
-            len(keys),
+            len(beyond[channel]),
             rewritable=False,
-            sentence=f"{len(keys)} outside {'address stands' if len(keys) == 1 else 'addresses stand'} in {place}.",
+            sentence=addresses_stand_in(len(beyond[channel]), channel),
         )
-        for channel, keys in facts.beyond_rewriting().items()
-        if (place := _PLACES.get(channel))
+        for channel in _CHANNELS
+        if channel in beyond
     )
