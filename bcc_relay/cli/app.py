@@ -88,6 +88,37 @@ def explain(
     shell.answer([explaining.document(one) for one in found], for_people)
 
 
+@app.command()
+def backtest(
+    context: typer.Context,
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH…", help="mbox files, Maildirs, folders of messages.")],
+    report: Annotated[
+        Path | None, typer.Option("--report", metavar="FILE.html", help="Write a page for people here.")
+    ] = None,
+    state: Annotated[
+        Path | None,
+        typer.Option(
+            "--state", metavar="FILE", help="Keep what is read and decided here; another run goes on from it."
+        ),
+    ] = None,
+    judges_all: Annotated[
+        bool, typer.Option("--all", help="Judge mail as well whose author is not one of your own.")
+    ] = False,
+    addresses: Annotated[bool, typer.Option("--addresses", help="Name recipients' addresses in the report.")] = False,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say what the relay would have done with saved mail, in totals and in a report."""
+    from bcc_relay.cli import backtest as backtesting
+
+    shell = Shell.of(context, config, as_json)
+    settings = shell.load(check_files=False).settings
+    totals = backtesting.backtest(
+        settings, paths, state=state, report=report, addresses=addresses, judges_all=judges_all
+    )
+    shell.answer(backtesting.document(totals), lambda: backtesting.print_totals(totals, report))
+
+
 @app.callback()
 def everything(
     context: typer.Context,
