@@ -154,17 +154,18 @@ _BINARY = OPENED_BY_LIBRARY - {Kind.CMS} | {Kind.PICTURE}
 
 
 def kind_of(head: bytes, media_type: str, name: str) -> Kind:
-    """Return what kind of file this is. `head`: its first octets (`HEAD_OCTETS`, or all), transfer encoding undone.
+    """Return what kind of file this is. `head`: its first octets, transfer encoding undone; `HEAD_OCTETS` are enough.
 
     `media_type`: lower case, without parameters; may be empty, as may the file `name`. What the octets say goes before
     what is said about them: text that calls itself a picture or a document is text.
     """
     if media_type in _SIGNATURES:
         return Kind.OTHER
+    head = head[:HEAD_OCTETS]
     if kind := _by_magic(head):
         return kind
     said = _said(media_type, name)
-    if said is Kind.PDF and b"%PDF-" in head[:HEAD_OCTETS]:
+    if said is Kind.PDF and b"%PDF-" in head:
         return said  # readers of PDF allow other octets before it
     if said is not None and said not in _BINARY and said is not Kind.TEXT:
         return said

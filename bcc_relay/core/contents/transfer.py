@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from bcc_relay.core.contents.mime import Region
     from bcc_relay.core.model import Content
 
 IDENTITY = ""
@@ -25,12 +26,13 @@ _NAMES = {
 }
 _TOKEN = re.compile(rb"(?:[\s\"']++|\([^()]*+\))*+([^\s;\"'(),:]*+)")
 _NOT_BASE64 = bytes(set(range(256)) - set(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"))
+_LINE_FEED = 0x0A
 _MOST_PIECES = 4096
 _PADDING = re.compile(rb"=+")
 _BASE64_LINE = re.compile(rb"\s*[A-Za-z0-9+/]{20,}={0,2}\s*?(?:\n|\Z)")
 _SPACE_BEFORE_END = re.compile(rb"=[ \t]+(?=\r?\n)")
-_UU_BEGIN = re.compile(rb"(?:\A|(?<=\n))begin(-base64)? [0-7]{3,4} ([^\r\n]*)\r?\n")
-_UU_END = re.compile(rb"\n(?:end|====|`?\r?\nend)(?=\s|\Z)")
+_UU_BEGIN = re.compile(rb"begin(-base64)? [0-7]{3,4} ([^\r\n]*)\r?\n")
+_UU_END = re.compile(rb"\n(?:end|====)(?=\s|\Z)")
 
 
 def encoding_of(value: bytes) -> str:
@@ -83,15 +85,16 @@ def from_quoted_printable(octets: bytes) -> bytes:
     return binascii.a2b_qp(_SPACE_BEFORE_END.sub(b"=", octets) if b"= " in octets or b"=\t" in octets else octets)
 
 
-def uu_files(octets: bytes) -> Iterator[tuple[bytes, bytes]]:
+def uu_files(region: Region) -> Iterator[tuple[bytes, bytes]]:
     """Yield name and octets of each uuencoded file in a text (POSIX uuencode, both of its forms)."""
-    if b"begin" not in octets:
-        return
-    at = 0
-    while begin := _UU_BEGIN.search(octets, at):
-        end = _UU_END.search(octets, begin.end() - 1)
-        at = end.start() if end else len(octets)
-        lines = octets[begin.end() : at]
+    content, at, stop = region.content, region.start, region.end
+    while begin := _UU_BEGIN.search(content, at, stop):
+        at = begin.end()
+        if begin.start() > region.start and content[begin.start() - 1] != _LINE_FEED:
+            continue
+        end = _UU_END.search(content, begin.end() - 1, stop)
+        lines = content[begin.end() : end.start() + 1 if end else stop]
+        at = end.start() if end else stop
         if begin[1]:
             yield begin[2], b"".join(map(from_base64_piece, _PADDING.split(lines, _MOST_PIECES)))
         else:

@@ -1,0 +1,159 @@
+"""One file of a body by its kind: texts, lists, calendars, keys and signatures, and octets of whatever format.
+
+Attached messages are for the walk (`look`), and what only a library opens is put aside.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, assert_never
+
+from bcc_relay.core.contents.found import Part
+from bcc_relay.core.contents.gist import gist_of
+from bcc_relay.core.contents.html import visible_and_hidden_text
+from bcc_relay.core.contents.kinds import Kind
+from bcc_relay.core.contents.lists import calendar_text, list_text
+from bcc_relay.core.contents.openpgp import look_into_pgp
+from bcc_relay.core.contents.parameters import NO_TYPE, ContentType
+from bcc_relay.core.contents.quoted import split_quoted
+from bcc_relay.core.contents.text import decode_text
+from bcc_relay.core.contents.transfer import from_base64_piece
+from bcc_relay.core.damage import Closed
+from bcc_relay.core.model import Channel
+
+if TYPE_CHECKING:
+    from bcc_relay.core.contents.mime import Region
+    from bcc_relay.core.contents.seen import Seen
+
+CHANNELS = {
+    Kind.CALENDAR: Channel.CALENDAR,
+    Kind.MESSAGE: Channel.ATTACHED_MESSAGE,
+    Kind.TNEF: Channel.TNEF,
+    Kind.CMS: Channel.BODY,
+}
+"""Kinds that have a channel of their own; all other files are lists, as far as we are concerned."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class File:
+    """One part that is not made of others; its transfer encoding is undone."""
+
+    kind: Kind
+    region: Region
+    name: str
+    channel: Channel
+    """Where it counts, save where its kind says otherwise. `BODY`: a reader sees it at once."""
+    depth: int
+    type: ContentType = NO_TYPE
+
+
+def read_file(file: File, within: Channel | None, seen: Seen) -> None:
+    """Note what a file shows that is no message. `within`: where it counts, whatever it is."""
+    channel = within or CHANNELS.get(file.kind, file.channel)
+    match file.kind:
+        case Kind.TEXT | Kind.HTML:
+            _read_text(file, channel, seen)
+        case Kind.CALENDAR | Kind.LIST:
+            _read_list(file, channel, seen)
+        case Kind.PGP:
+            _read_pgp(file.region.octets(), channel, seen)
+        case Kind.OTHER | Kind.CONTAINER:
+            _read_octets(file, channel, seen)
+        case Kind.CMS | Kind.TNEF | Kind.OLE | Kind.ZIP | Kind.PDF | Kind.TAR | Kind.GZIP | Kind.BZIP2 | Kind.XZ:
+            if file.kind is Kind.CMS and _is_encrypted(file):
+                seen.closed.add(Closed.ENCRYPTED)
+            seen.unopened.append(Part(channel, file.kind, file.name, file.region.octets(), file.depth))
+        case Kind.PICTURE | Kind.MESSAGE:
+            pass
+        case _:
+            assert_never(file.kind)
+
+
+# --- texts -----------------------------------------------------------------------------------------------------------
+
+# Cheaper than making text of HTML that shows nobody: what may stand for an "@", in the source.
+_HTML_SIGNS = ("@", "%40", "\uff20", "\ufe6b", "=40", "commat", "%EF%", "%ef%")
+_HTML_NUMBER = re.compile(r"#(?:0*(?:64|65312|65131)(?![0-9])|[xX]0*(?:40|[fF]{2}20|[fF][eE]6[bB]))")
+_HTML_SPELT = re.compile(r"[(\[{](?:\s|<[^<>]*>|&nbsp;)*+[aA](?:<[^<>]*>)*+[tT]")
+_ARMOUR = b"-----BEGIN PGP "
+
+
+def _read_text(file: File, channel: Channel, seen: Seen) -> None:
+    octets = file.region.octets()
+    text = decode_text(octets, file.type.charset)
+    is_body = channel is Channel.BODY
+    if _ARMOUR in octets:
+        _read_pgp(octets, channel, seen)
+    if file.kind is Kind.HTML:
+        if not _may_show(text) and (seen.gist or not is_body):
+            return
+        text = visible_and_hidden_text(text)
+    elif file.type.parameters.get("delsp", "").lower() == "yes":
+        # RFC 3676 4.1: a line end takes the space before it along.
+        text += "\n" + text.replace(" \r\n", "").replace(" \n", "")
+    if is_body and not seen.gist:
+        seen.gist = gist_of(text)
+    keys = seen.in_text(text)
+    if keys and is_body:
+        outside, inside = split_quoted(text)
+        if quoted := seen.in_text(inside) if inside else set():
+            seen.show(Channel.QUOTED_HEADER, quoted)
+            keys = keys - quoted | seen.in_text(outside)
+    seen.show(channel, keys)
+
+
+def _may_show(html: str) -> bool:
+    return (
+        any(sign in html for sign in _HTML_SIGNS)
+        or _HTML_NUMBER.search(html) is not None
+        or _HTML_SPELT.search(html) is not None
+    )
+
+
+# A calendar's identifiers look like addresses (RFC 5545 3.8.4.7, 3.8.4.5), and so may those of a card.
+_IDENTIFIER = re.compile(r"^(?:UID|RELATED-TO|X-[A-Z0-9\-]{0,60}UID)[ \t]*[;:][^\n]*", re.MULTILINE | re.IGNORECASE)
+
+
+def _read_list(file: File, channel: Channel, seen: Seen) -> None:
+    octets, charset = file.region.octets(), file.type.charset
+    if file.kind is Kind.CALENDAR:
+        text = calendar_text(decode_text(octets, charset))
+    else:
+        text = list_text(octets, charset, file.name)
+    seen.show(channel, seen.in_text(_IDENTIFIER.sub("", text)))
+
+
+# --- what is signed or encrypted -------------------------------------------------------------------------------------
+
+_KEYS = re.compile(rb"-----BEGIN PGP PUBLIC KEY BLOCK-----[^\n]*\n([^-]*)")
+_DETACHED = ("application/pkcs7-signature", "application/x-pkcs7-signature")
+# RFC 5652 5.1 and 6.1, RFC 5083 2: what the octets are is said near their beginning.
+_SIGNED_DATA = b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x02"
+_ENVELOPED_DATA = b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x03"
+_CMS_HEAD_OCTETS = 32
+_OPEN = ("signed-data", "certs-only", "compressed-data")
+
+
+def _read_pgp(octets: bytes, channel: Channel, seen: Seen) -> None:
+    named, encrypted = look_into_pgp(octets)
+    seen.named_keys += named
+    if encrypted:
+        seen.closed.add(Closed.ENCRYPTED)
+    for armoured in _KEYS.findall(octets):
+        seen.show(channel, seen.in_octets(from_base64_piece(armoured)))
+
+
+def _is_encrypted(file: File) -> bool:
+    """Whether CMS is: by its octets, else by its type (RFC 8551 3.2.2); what says neither may be."""
+    head = file.region.octets(_CMS_HEAD_OCTETS)
+    said_open = file.type.parameters.get("smime-type", "").lower() in _OPEN
+    return _ENVELOPED_DATA in head or not (_SIGNED_DATA in head or said_open)
+
+
+def _read_octets(file: File, channel: Channel, seen: Seen) -> None:
+    if file.kind is Kind.CONTAINER:
+        seen.closed.add(Closed.UNKNOWN_FORMAT)
+    keys = seen.in_octets(file.region.octets())
+    # Certificates name their makers, whom nobody here writes to.
+    seen.show(channel, keys & seen.names.keys if file.type.media_type in _DETACHED else keys)

@@ -1,0 +1,59 @@
+"""What was seen so far while one body is looked into."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bcc_relay.core.contents.found import Contents, Looked
+from bcc_relay.core.contents.text import find_in_octets, find_in_text
+from bcc_relay.core.damage import Closed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from bcc_relay.core.address import Known
+    from bcc_relay.core.contents.found import Part
+    from bcc_relay.core.damage import Damage
+    from bcc_relay.core.model import Channel
+
+MOST_SIGNS = 100_000
+"""So many "@" of one text are looked at: people who can be shown to each other are fewer."""
+
+
+class Seen:
+    """Addresses by channel, what was closed or damaged, and the parts that only a library opens."""
+
+    def __init__(self, names: Known) -> None:
+        """`names`: addresses to recognise also where other text is glued to them."""
+        self.names = names
+        self.closed: set[Closed] = set()
+        self.damage: set[Damage] = set()
+        self.unopened: list[Part] = []
+        self.named_keys = 0
+        self.gist = b""
+        self._shown: dict[Channel, set[str]] = {}
+
+    def show(self, channel: Channel, keys: Iterable[str]) -> None:
+        """Note addresses."""
+        if keys:
+            self._shown.setdefault(channel, set()).update(keys)
+
+    def in_text(self, text: str) -> set[str]:
+        """Return the addresses in a text; what has too many of them is closed."""
+        if text.count("@") > MOST_SIGNS:
+            self.closed.add(Closed.OVER_BUDGET)
+            text = "@".join(text.split("@", MOST_SIGNS)[:-1])
+        return find_in_text(text, self.names)
+
+    def in_octets(self, octets: bytes) -> set[str]:
+        """Return the addresses in a file of whatever format, likewise."""
+        if octets.count(b"@") > MOST_SIGNS:
+            self.closed.add(Closed.OVER_BUDGET)
+            octets = b"@".join(octets.split(b"@", MOST_SIGNS)[:-1])
+        return find_in_octets(octets, self.names)
+
+    def looked(self) -> Looked:
+        """Return all of it as values."""
+        shown = tuple((channel, frozenset(keys)) for channel, keys in self._shown.items())
+        contents = Contents(shown, frozenset(self.closed), frozenset(self.damage), self.named_keys, self.gist)
+        return Looked(contents, tuple(self.unopened))
