@@ -24,10 +24,13 @@ from bcc_relay.forwarder.upstream import Forwarder
 from bcc_relay.listener.limits import Connections, FailedLogins
 from bcc_relay.listener.options import ListenerOptions
 from bcc_relay.listener.server import Listener
+from bcc_relay.readers.pool import Readers
 from bcc_relay.relay.attempt import Attempts
 from bcc_relay.relay.decisions import Decisions
 from bcc_relay.relay.delivery import Delivery
 from bcc_relay.relay.intake import COULD_NOT_DECIDE, Intake
+from bcc_relay.relay.judging import Judging
+from bcc_relay.relay.learning import Learning
 from bcc_relay.relay.live import Live
 from bcc_relay.relay.options import Current
 from bcc_relay.relay.post import Post
@@ -183,7 +186,9 @@ class Relay:
         under_way = UnderWay(group)
         # What dialogs began in their last moments has had its time.
         self._stack.push_async_callback(under_way.finish, 0)
-        self._build(store, forwarder, under_way)
+        readers = Readers()
+        self._stack.push_async_callback(readers.close)
+        self._build(store, forwarder, under_way, Judging(readers, store.memory, observe=self.observe))
         await self._resubmissions.recall()
         await store.reclaim(owner="")
         await self._upkeep.round()
@@ -200,18 +205,20 @@ class Relay:
     def _files(self) -> str:
         return ", ".join(map(str, self._loaded.files))
 
-    def _build(self, store: SqlStore, forwarder: Forwarder, under_way: UnderWay) -> None:
+    def _build(self, store: SqlStore, forwarder: Forwarder, under_way: UnderWay, judging: Judging) -> None:
         self._store: Store = store
         post = Post(self._current, now, new_id)
         attempts = Attempts(forwarder, new_id=new_id, observe=self.observe)
         reports = Reports(post, new_id=new_id, observe=self.observe)
         self._resubmissions = Resubmissions(store, now, store.keys.fingerprint)
+        learning = Learning(self._current, store.memory, under_way, new_id=new_id, observe=self.observe)
         self._delivery = Delivery(
             self._current,
             store,
             attempts,
             reports,
             under_way,
+            learning,
             clock=now,
             new_id=new_id,
             observe=self.observe,
@@ -227,6 +234,7 @@ class Relay:
             new_id=new_id,
             observe=self.observe,
             resubmissions=self._resubmissions,
+            learning=learning,
             chance=random.random,
         )
         self._intake = Intake(
@@ -235,15 +243,17 @@ class Relay:
             live,
             self._delivery,
             post,
+            judging,
             clock=now,
             new_id=new_id,
             observe=self.observe,
             resubmissions=self._resubmissions,
         )
-        review = Review(self._current, store, post, clock=now, wake=self._delivery.wake)
+        review = Review(self._current, store, post, judging, clock=now, wake=self._delivery.wake)
         self._upkeep = Upkeep(
             self._current,
             store,
+            store.memory,
             review,
             Decisions(store, self.observe),
             clock=now,

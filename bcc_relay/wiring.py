@@ -13,6 +13,8 @@ from bcc_relay.core.actions.leave import Leaving
 from bcc_relay.core.actions.to_field import Options as RewriteOptions
 from bcc_relay.core.address import Organisation, domain_key
 from bcc_relay.core.retry import Schedule
+from bcc_relay.readers.pool import Readers
+from bcc_relay.relay.judging import Judging
 from bcc_relay.relay.options import Current, RelayOptions
 from bcc_relay.relay.post import Post
 from bcc_relay.relay.review import Review
@@ -102,11 +104,18 @@ def options_of(settings: Settings, keys: Keys) -> RelayOptions:
         second_person_as_is="release_as_is" in settings.quarantine.second_person_for,
         keep_bodies=settings.retention.bodies,
         keep_records=settings.retention.records,
+        keep_memory=settings.retention.memory,
     )
 
 
-def review_of(settings: Settings, store: SqlStore) -> Review:
-    """Return the powers of reviewers for a command; a running relay finds what they decided by itself."""
+@asynccontextmanager
+async def open_review(settings: Settings, store: SqlStore) -> AsyncIterator[Review]:
+    """Give a command the powers of reviewers; a running relay finds what they decided by itself."""
     current = Current(options_of(settings, store.keys))
     post = Post(current, now, new_id)
-    return Review(current, store, post, clock=now, wake=lambda: None)
+    readers = Readers()
+    try:
+        judging = Judging(readers, store.memory, observe=lambda _: None)
+        yield Review(current, store, post, judging, clock=now, wake=lambda: None)
+    finally:
+        await readers.close()

@@ -40,13 +40,13 @@ def with_store(shell: Shell, work: "Callable[[SqlStore], Awaitable[T]]") -> T:
 
 def with_review(shell: Shell, work: "Callable[[Review, Store], Awaitable[T]]") -> T:
     """As `with_store`, with the powers of a reviewer over it."""
-    from bcc_relay.wiring import open_store, review_of
+    from bcc_relay.wiring import open_review, open_store
 
     settings = _settings(shell)
 
     async def run() -> T:
-        async with open_store(settings) as store:
-            return await work(review_of(settings, store), store)
+        async with open_store(settings) as store, open_review(settings, store) as review:
+            return await work(review, store)
 
     return _finish(run())
 

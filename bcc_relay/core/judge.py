@@ -42,6 +42,8 @@ class Judged:
     """Held, and it could leave rewritten."""
     monitored: tuple[str, ...] = ()
     """Rules in monitor mode that matched."""
+    is_noted: bool = False
+    """The memory took note of it."""
 
     @property
     def judgement(self) -> Judgement:

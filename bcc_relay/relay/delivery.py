@@ -14,7 +14,7 @@ from bcc_relay.core import replies
 from bcc_relay.core.actions.leave import dispatches, prepare
 from bcc_relay.core.errors import NotRewritableError, StoreError
 from bcc_relay.core.events import Failed, Moved
-from bcc_relay.core.model import OUTCOME_NAMES, Deferred, OutcomeName, Refused, Reply, Submission
+from bcc_relay.core.model import OUTCOME_NAMES, Deferred, Delivered, OutcomeName, Refused, Reply, Submission
 from bcc_relay.core.record import State
 from bcc_relay.core.retry import next_step
 from bcc_relay.relay.ports import Move
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from bcc_relay.core.record import NewRecord, Record
     from bcc_relay.core.retry import Step
     from bcc_relay.relay.attempt import Attempts
+    from bcc_relay.relay.learning import Learning
     from bcc_relay.relay.options import Current
     from bcc_relay.relay.ports import Clock, NewId, Observe, Store
     from bcc_relay.relay.reports import Reports
@@ -67,6 +68,7 @@ class Delivery:
         attempts: Attempts,
         reports: Reports,
         under_way: UnderWay,
+        learning: Learning,
         *,
         clock: Clock,
         new_id: NewId,
@@ -81,6 +83,7 @@ class Delivery:
         self._attempts = attempts
         self._reports = reports
         self._under_way = under_way
+        self._learning = learning
         self._clock = clock
         self._new_id = new_id
         self._observe = observe
@@ -290,6 +293,8 @@ class Delivery:
             self._observe(Failed(self._new_id(), "delivery", "someone else moved it meanwhile", record.id))
             return
         self._observe(Moved(record.id, record.state.value, state.value))
+        if any(isinstance(outcome, Delivered) for outcome in outcomes.values()):
+            self._learning.delivered(record)
         if move.notices:
             self.wake()
 

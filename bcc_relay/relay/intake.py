@@ -5,9 +5,7 @@ Every doubt leads to holding, and a hold that cannot be stored to 451: nothing i
 
 from __future__ import annotations
 
-import asyncio
 import time
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from bcc_relay.core import replies
@@ -16,7 +14,6 @@ from bcc_relay.core.address import parse_mailbox
 from bcc_relay.core.errors import StoreError, StoreFullError
 from bcc_relay.core.events import Decided, Failed, SmtpRefused, StageTimed
 from bcc_relay.core.header import split_fields
-from bcc_relay.core.judge import judge
 from bcc_relay.core.model import Form, Hold, Reject
 from bcc_relay.core.record import Judgement, NewRecord, State
 from bcc_relay.core.wording import Case
@@ -28,6 +25,7 @@ if TYPE_CHECKING:
     from bcc_relay.core.judge import Judged
     from bcc_relay.core.model import Reply, Submission
     from bcc_relay.relay.delivery import Delivery
+    from bcc_relay.relay.judging import Judging
     from bcc_relay.relay.live import Live
     from bcc_relay.relay.options import Current, RelayOptions
     from bcc_relay.relay.ports import Clock, NewId, Observe, Store
@@ -38,8 +36,6 @@ MAX_RECEIVED = 50
 """RFC 5321 6.3: so many Received fields mean a loop."""
 MOST_HEADERS = 2
 """A header beyond the limit is damage; one beyond so many times the limit is refused: only an attack is so large."""
-LARGE_HEADER_BYTES = 8192
-"""A larger header is judged in a thread, so that other mail does not wait for it."""
 COULD_NOT_DECIDE = "could-not-decide"
 """Stands for the rule when judging failed in a way nobody foresaw."""
 
@@ -54,6 +50,7 @@ class Intake:
         live: Live,
         delivery: Delivery,
         post: Post,
+        judging: Judging,
         *,
         clock: Clock,
         new_id: NewId,
@@ -66,6 +63,7 @@ class Intake:
         self._live = live
         self._delivery = delivery
         self._post = post
+        self._judging = judging
         self._clock = clock
         self._new_id = new_id
         self._observe = observe
@@ -128,22 +126,13 @@ class Intake:
 
     async def _judge(self, submission: Submission, options: RelayOptions) -> Judged | None:
         """Judge; None when that failed in a way nobody foresaw: the message is held then, never passed."""
-        laps: list[tuple[str, float]] = [("", time.perf_counter())]
-
-        def lap(stage: str) -> None:
-            laps.append((stage, time.perf_counter()))
-
         try:
-            if len(submission.message.header) > LARGE_HEADER_BYTES:
-                judged = await asyncio.to_thread(judge, submission, options.policy, options.leaving, lap=lap)
-            else:
-                judged = judge(submission, options.policy, options.leaving, lap=lap)
+            return await self._judging.judge(submission, options)
+        except StoreError:
+            raise
         except Exception as error:  # noqa: BLE001 - strangers' octets never raise past the door, and never pass by it
             self._failed(submission, "intake.judge", error)
             return None
-        for (_, before), (stage, after) in pairwise(laps):
-            self._observe(StageTimed(stage, after - before))
-        return judged
 
     def _too_large(self, submission: Submission, options: RelayOptions) -> Reply | None:
         if len(submission.message.header) <= MOST_HEADERS * options.leaving.header_bytes:

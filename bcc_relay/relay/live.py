@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from bcc_relay.core.model import Dispatch, Outcome, Recipient, Submission
     from bcc_relay.relay.attempt import Attempts
     from bcc_relay.relay.delivery import Delivery
+    from bcc_relay.relay.learning import Learning
     from bcc_relay.relay.options import RelayOptions
     from bcc_relay.relay.ports import Clock, NewId, Observe, Store
     from bcc_relay.relay.reports import Reports, Written
@@ -49,6 +50,7 @@ class Live:
         new_id: NewId,
         observe: Observe,
         resubmissions: Resubmissions,
+        learning: Learning,
         chance: Callable[[], float],
     ) -> None:
         """What is begun upstream outlives its client: it belongs to `under_way`."""
@@ -61,6 +63,7 @@ class Live:
         self._new_id = new_id
         self._observe = observe
         self._resubmissions = resubmissions
+        self._learning = learning
         self._chance = chance
 
     async def send(
@@ -103,6 +106,8 @@ class Live:
         is_delivered = any(isinstance(outcome, Delivered) for outcome in sent.outcomes)
         if not is_delivered and not waiting:
             return sent.outcomes[0].reply
+        if is_delivered and judged.is_noted:
+            self._learning.passed(submission.id, judged.judgement.verdict, judged.form)
         if not is_delivered and not options.queue_when_unavailable:
             return await self._tempfail(submission, judged, waiting)
         settled = [(StoredRecipient(r), outcome) for r, outcome in fates if isinstance(outcome, Delivered | Refused)]

@@ -35,6 +35,7 @@ class RelayOptions:
     second_person_as_is: bool = True
     keep_bodies: timedelta = timedelta(0)
     keep_records: timedelta = timedelta(days=90)
+    keep_memory: timedelta = timedelta(days=365)
 
 
 class Current:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from bcc_relay.core.record import Record
+    from bcc_relay.relay.judging import Judging
     from bcc_relay.relay.options import Current
     from bcc_relay.relay.ports import Clock, Store
     from bcc_relay.relay.post import Post
@@ -56,11 +57,14 @@ _WAITING = (State.QUEUED, State.RELEASED)
 class Review:
     """The powers of reviewers and administrators over stored mail."""
 
-    def __init__(self, current: Current, store: Store, post: Post, *, clock: Clock, wake: Callable[[], None]) -> None:
+    def __init__(
+        self, current: Current, store: Store, post: Post, judging: Judging, *, clock: Clock, wake: Callable[[], None]
+    ) -> None:
         """`wake` makes delivery look for due mail at once."""
         self._current = current
         self._store = store
         self._post = post
+        self._judging = judging
         self._clock = clock
         self._wake = wake
 
@@ -149,7 +153,9 @@ class Review:
         if message is None:
             return "The content of this message has been erased."
         submission = Submission(record.id, record.received_at, record.envelope, message, record.origin)
-        if can_be_rewritten(submission, form, self._current.options.leaving):
+        options = self._current.options
+        facts = await self._judging.facts(submission, options)
+        if can_be_rewritten(submission, form, options.leaving, facts):
             return None
         return "Hiding the recipients is not enough: addresses would stay visible where nothing can be changed safely."
 

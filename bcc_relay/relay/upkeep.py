@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from bcc_relay.core.record import Record
     from bcc_relay.relay.decisions import Decisions
     from bcc_relay.relay.options import Current
-    from bcc_relay.relay.ports import Clock, Counts, NewId, Observe, Store
+    from bcc_relay.relay.ports import Clock, Counts, Memory, NewId, Observe, Store
     from bcc_relay.relay.review import Review
 
 EVERY_S = 15.0
@@ -29,6 +29,7 @@ class Upkeep:
         self,
         current: Current,
         store: Store,
+        memory: Memory,
         review: Review,
         decisions: Decisions,
         *,
@@ -40,6 +41,7 @@ class Upkeep:
         """`show_counts` takes the figures for the gauges."""
         self._current = current
         self._store = store
+        self._memory = memory
         self._review = review
         self._decisions = decisions
         self._clock = clock
@@ -72,6 +74,7 @@ class Upkeep:
         await self._decisions.follow()
         options = self._current.options
         await self._store.erase(bodies_before=now - options.keep_bodies, records_before=now - options.keep_records)
+        await self._memory.erase_memory(now - options.keep_memory)
         await self.refresh()
 
     async def _expire(self, record: Record) -> None:

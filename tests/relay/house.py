@@ -11,7 +11,9 @@ from itertools import count
 from typing import TYPE_CHECKING, TypeVar
 
 from bcc_relay.core.actions.leave import Leaving
-from bcc_relay.core.address import Organisation
+from bcc_relay.core.address import Organisation, known
+from bcc_relay.core.contents.budget import Budget
+from bcc_relay.core.contents.look import look as look_into
 from bcc_relay.core.model import Body, Message, Submission
 from bcc_relay.core.policy.rule import Policy
 from bcc_relay.core.record import State
@@ -20,6 +22,8 @@ from bcc_relay.relay.attempt import Attempts
 from bcc_relay.relay.decisions import Decisions
 from bcc_relay.relay.delivery import Delivery
 from bcc_relay.relay.intake import Intake
+from bcc_relay.relay.judging import Judging
+from bcc_relay.relay.learning import Learning
 from bcc_relay.relay.live import Live
 from bcc_relay.relay.options import Current, RelayOptions
 from bcc_relay.relay.post import Post
@@ -30,16 +34,18 @@ from bcc_relay.relay.under_way import UnderWay
 from bcc_relay.relay.upkeep import Upkeep
 from tests import build
 from tests.fakes import MemoryStore
+from tests.fakes_memory import MemoryOfMail
 from tests.fakes_upstream import FakeUpstream
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
     from datetime import datetime
 
+    from bcc_relay.core.contents.found import Contents
     from bcc_relay.core.events import Event
     from bcc_relay.core.model import Reply
     from bcc_relay.core.record import Record
-    from bcc_relay.relay.ports import Counts
+    from bcc_relay.relay.ports import Counts, Look, Memory
 
     Kind = TypeVar("Kind")
 
@@ -65,6 +71,11 @@ OPTIONS = RelayOptions(
 TEMPFAIL = replace(OPTIONS, queue_when_unavailable=False)
 QUEUE = replace(OPTIONS, live=False)
 MONITOR = replace(OPTIONS, policy=Policy(monitor=True))
+
+
+async def look(message: Message, names: frozenset[str]) -> Contents:
+    """`relay.ports.Look`, as far as core can see by itself."""
+    return look_into(message, known(names), Budget()).contents
 
 
 @dataclass
@@ -93,6 +104,8 @@ class House:
     counts: list[Counts] = field(default_factory=list)
     pauses: int = 0
     name: str = "relay-1"
+    look: Look = look
+    memory: Memory | None = None
 
     def __post_init__(self) -> None:
         ids = count(1)
@@ -101,12 +114,15 @@ class House:
             return f"{self.name}-{next(ids)}"
 
         tell = self.events.append
+        self.memory = self.memory or MemoryOfMail()
         self.current = Current(self.options)
         self.post = Post(self.current, self.clock, new_id)
         self.under_way = UnderWay(self.group)
         self.resubmissions = Resubmissions(self.store, self.clock, b"f" * 32)
+        self.judging = Judging(self.look, self.memory, observe=tell)
         attempts = Attempts(self.upstream, new_id=new_id, observe=tell)
         reports = Reports(self.post, new_id=new_id, observe=tell)
+        learning = Learning(self.current, self.memory, self.under_way, new_id=new_id, observe=tell)
         common = {"clock": self.clock, "new_id": new_id, "observe": tell}
         self.delivery = Delivery(
             self.current,
@@ -114,6 +130,7 @@ class House:
             attempts,
             reports,
             self.under_way,
+            learning,
             **common,
             owner=self.name,
             chance=lambda: 0.0,
@@ -127,15 +144,26 @@ class House:
             self.under_way,
             **common,
             resubmissions=self.resubmissions,
+            learning=learning,
             chance=lambda: 0.0,
         )
         self.intake = Intake(
-            self.current, self.store, live, self.delivery, self.post, **common, resubmissions=self.resubmissions
+            self.current,
+            self.store,
+            live,
+            self.delivery,
+            self.post,
+            self.judging,
+            **common,
+            resubmissions=self.resubmissions,
         )
-        self.review = Review(self.current, self.store, self.post, clock=self.clock, wake=self.delivery.wake)
+        self.review = Review(
+            self.current, self.store, self.post, self.judging, clock=self.clock, wake=self.delivery.wake
+        )
         self.upkeep = Upkeep(
             self.current,
             self.store,
+            self.memory,
             self.review,
             Decisions(self.store, tell),
             **common,
@@ -231,11 +259,22 @@ async def house(
     upstream: FakeUpstream | None = None,
     clock: Clock | None = None,
     name: str = "relay-1",
+    look: Look = look,
+    memory: Memory | None = None,
 ) -> AsyncIterator[House]:
     """A relay that ends, at the latest, with the test."""
     clock = clock or Clock()
     async with asyncio.TaskGroup() as group:
-        home = House(group, clock, store or MemoryStore(clock), upstream or FakeUpstream(), options, name=name)
+        home = House(
+            group,
+            clock,
+            store or MemoryStore(clock),
+            upstream or FakeUpstream(),
+            options,
+            name=name,
+            look=look,
+            memory=memory,
+        )
         yield home
         home.upstream.gate.set()
         await home.under_way.finish(WAIT_S)

@@ -228,7 +228,7 @@ async def test_a_message_that_cannot_be_judged_is_held_and_never_passed(monkeypa
     def breaks(*_: object, **__: object) -> None:
         raise RecursionError("too deep")
 
-    monkeypatch.setattr("bcc_relay.relay.intake.judge", breaks)
+    monkeypatch.setattr("bcc_relay.relay.judging.conclude", breaks)
     async with house() as home:
         assert await home.take(plain()) == replies.held("m1")
         assert home.upstream.dispatches == []
@@ -365,7 +365,7 @@ async def test_a_decision_is_told_with_counts_and_without_addresses_of_families(
             listener="127.0.0.1:2525",
             verdict="rewrite",
             rule="families",
-            detectors=("many_visible",),
+            detectors=("many_visible", "strangers", "mostly_personal", "pasted_list"),
             sender=CLERK,
             recipients=12,
             visible_outsiders=12,
