@@ -75,17 +75,12 @@ def explain(
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Say what the relay would do with a message and why."""
+    """Say what the relay would do with a message and why. Each file is judged by itself, without earlier mail."""
     from bcc_relay.cli import explain as explaining
 
     shell = Shell.of(context, config, as_json)
     found = explaining.explain(shell.load(check_files=False).settings, files, mail_from, rcpt or ())
-
-    def for_people() -> None:
-        for one in found:
-            explaining.print_explained(one)
-
-    shell.answer([explaining.document(one) for one in found], for_people)
+    shell.answer([explaining.document(one) for one in found], lambda: explaining.print_all(found))
 
 
 @app.command()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -34,7 +34,7 @@ def eml(folder: Path, *to: str, more: bytes = b"", line_end: bytes = b"\r\n") ->
     return file
 
 
-def explained(capsys: pytest.CaptureFixture[str], config: Path, *arguments: str) -> list[dict[str, object]]:
+def explained(capsys: pytest.CaptureFixture[str], config: Path, *arguments: str) -> list[dict[str, Any]]:
     assert run(["explain", *arguments, "--config", str(config), "--json"]) == 0
     answer = json.loads(capsys.readouterr().out)
     assert isinstance(answer, list)
@@ -54,16 +54,15 @@ def test_a_mail_to_families_is_explained_with_rule_counts_and_findings(
         "visible_outsiders": 12,
         "outsider_domains": 1,
         "personal_share": 1.0,
-        "findings": [
-            {
-                "detector": "many_visible",
-                "channel": "to",
-                "addresses": 12,
-                "rewritable": True,
-                "sentence": "12 outside addresses stand in the To field.",
-            }
-        ],
+        "findings": answer["findings"],
         "damage": [],
+    }
+    assert answer["findings"][0] == {
+        "detector": "many_visible",
+        "channel": "to",
+        "addresses": 12,
+        "rewritable": True,
+        "sentence": "12 outside addresses stand in the To field.",
     }
 
 
@@ -129,3 +128,79 @@ def test_an_address_that_is_none_is_a_usage_error(
     file = eml(tmp_path, "a@mail0.example")
     assert run(["explain", str(file), "--rcpt", "nobody", "--config", str(config)]) == 64
     assert "'nobody' is not an address" in capsys.readouterr().err
+
+
+def in_the_body(folder: Path, *keys: str) -> Path:
+    """A mail to these people by Bcc whose text lists them all."""
+    file = folder / "list.eml"
+    block = build.header(f"desk@{build.OWN}", more=f"Bcc: {', '.join(keys)}\r\n".encode())
+    file.write_bytes(block + b"\r\nDear all,\r\n" + "\r\n".join(keys).encode() + b"\r\n")
+    return file
+
+
+def test_what_the_body_shows_is_found_and_decides(
+    capsys: pytest.CaptureFixture[str], config: Path, tmp_path: Path
+) -> None:
+    (answer,) = explained(capsys, config, str(in_the_body(tmp_path, *build.families(12))))
+    assert (answer["verdict"], answer["rule"], answer["visible_outsiders"]) == ("hold", "beyond-rewriting", 0)
+    (found,) = [one for one in answer["findings"] if one["channel"] == "body" and one["addresses"]]
+    assert (found["addresses"], found["rewritable"]) == (12, False)
+
+
+def test_people_read_where_in_the_body_addresses_stand(
+    capsys: pytest.CaptureFixture[str], config: Path, tmp_path: Path
+) -> None:
+    assert run(["explain", str(in_the_body(tmp_path, *build.families(12))), "--config", str(config)]) == 0
+    told = capsys.readouterr().out
+    assert "hold, by the rule beyond-rewriting" in told
+    assert any("body" in line and "12 outside addresses" in line and "no" in line for line in told.splitlines())
+
+
+def test_several_files_are_each_judged_by_themselves_and_that_is_said(
+    capsys: pytest.CaptureFixture[str], config: Path, tmp_path: Path
+) -> None:
+    file = str(eml(tmp_path, *build.families(12)))
+    # With a memory, the second would go to the circle of a message that was stopped.
+    assert [one["rule"] for one in explained(capsys, config, file, file)] == ["families", "families"]
+    assert run(["explain", file, file, "--config", str(config)]) == 0
+    assert "Each file was judged by itself." in capsys.readouterr().out
+
+
+def test_of_a_field_with_hundreds_of_lines_only_the_ends_are_printed(
+    capsys: pytest.CaptureFixture[str], config: Path, tmp_path: Path
+) -> None:
+    families = build.families(500)
+    file = eml(tmp_path, ",\r\n ".join(families))
+    assert run(["explain", str(file), "--config", str(config)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) < 60
+    assert any(line.strip().startswith("- To: ") and families[0] in line for line in lines)
+    assert any(families[-1] in line for line in lines)
+    assert any(line.strip() == "- … 480 more lines" for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("name", "octets", "sentence"),
+    [
+        ("empty.eml", b"\r\n", "is empty"),
+        (
+            "several",
+            b"From a Sun Nov 22 10:00:00 2026\nTo: a@b.example\n\nx\n\nFrom a Sun Nov 22 10:00:00 2026\nTo: a@b.example\n\n",
+            "holds several messages; `backtest` takes mbox files",
+        ),
+        ("large.eml", b"x" * 2000, "is larger than limits.message_bytes; the relay would not take it"),
+    ],
+)
+def test_a_file_that_is_not_one_message_is_told_in_one_sentence(
+    capsys: pytest.CaptureFixture[str], config: Path, tmp_path: Path, name: str, octets: bytes, sentence: str
+) -> None:
+    config.write_text(CONFIG + "limits: {message_bytes: 1500}\n")
+    file = tmp_path / name
+    file.write_bytes(octets)
+    assert run(["explain", str(file), "--config", str(config)]) == 65
+    assert capsys.readouterr().err.strip() == f"{file} {sentence}"
+
+
+def test_a_folder_belongs_to_backtest(capsys: pytest.CaptureFixture[str], config: Path, tmp_path: Path) -> None:
+    assert run(["explain", str(tmp_path), "--config", str(config)]) == 65
+    assert capsys.readouterr().err.strip() == f"{tmp_path} is a folder; `backtest` takes folders"
