@@ -6,6 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bcc_relay.core.contents.found import NOTHING, Contents
 from bcc_relay.core.damage import Closed, Damage
@@ -360,6 +362,21 @@ def test_one_address_and_several_are_counted_in_words() -> None:
         for to in (ANNA, f"{ANNA}, {BEN}")
     )
     assert (one, two) == ("1 outside address stands in the To field.", "2 outside addresses stand in the To field.")
+
+
+@given(
+    st.lists(
+        st.sampled_from([*TEN, '"', "<", ">", ",", ";", "(", "\\", " ", "\r\n ", "=?utf-8?q?", "Anna", "é"]),
+        max_size=60,
+    ),
+    st.builds(History, gained=st.integers(0, 3), strangers=st.integers(0, 12)),
+)
+def test_no_header_makes_a_detector_fail_or_name_an_address(pieces: list[str], history: History) -> None:
+    octets = f"To: {', '.join(TEN)}, {' '.join(pieces)}".encode()
+    facts = build.facts(build.mail(octets, b"Cc: " + "".join(pieces).encode(), to=TEN), contents=LOUD_CONTENTS)
+    for finding in detect(facts, history):
+        assert "@" not in finding.sentence
+        assert finding.addresses >= 0
 
 
 @pytest.mark.parametrize("name", DETECTORS)

@@ -9,7 +9,11 @@ import pytest
 import trustme
 import yaml
 
-from bcc_relay.settings import load
+from bcc_relay.core.judge import judge
+from bcc_relay.core.model import Form, Rewrite
+from bcc_relay.settings import Loaded, load
+from bcc_relay.settings.policy import policy_of
+from tests import build
 
 CONFIG = Path(__file__).parents[2] / "config"
 SAMPLES = ("single-office.yaml", "sidecar-postfix.yaml")
@@ -47,18 +51,45 @@ def test_the_sidecar_hands_mail_back_to_postfix_in_the_clear_on_loopback_only() 
     assert f"{settings.upstream.servers[0]} inet n - n - - smtpd" in text
 
 
-@pytest.mark.parametrize("name", SAMPLES)
-def test_what_a_sample_offers_in_comments_loads_too(name: str, tmp_path: Path) -> None:
+def offered(name: str, folder: Path) -> Loaded:
+    """The sample with what it offers in comments."""
     text = (CONFIG / name).read_text("utf-8")
     # A commented block takes the place of the empty value above it.
-    offered = re.findall(r"^  # ((?:rules|builtin):.*(?:\n  #   .*)*)$", text, re.MULTILINE)
-    assert len(offered) == 2
+    blocks = re.findall(r"^  # ((?:rules|builtin):.*(?:\n  #   .*)*)$", text, re.MULTILINE)
+    assert len(blocks) == 2
     policy = {}
-    for block in offered:
+    for block in blocks:
         policy.update(yaml.safe_load(block.replace("\n  # ", "\n")))
     tree = yaml.safe_load(text)
     tree["policy"].update(policy)
-    (tmp_path / "config.yaml").write_text(yaml.safe_dump(tree))
-    loaded = load(tmp_path / "config.yaml", {}, check_files=False)
-    assert len(loaded.settings.policy.rules) == 1
+    (folder / "config.yaml").write_text(yaml.safe_dump(tree))
+    return load(folder / "config.yaml", {}, check_files=False)
+
+
+@pytest.mark.parametrize(("name", "rules"), [("single-office.yaml", 3), ("sidecar-postfix.yaml", 1)])
+def test_what_a_sample_offers_in_comments_loads_too(name: str, rules: int, tmp_path: Path) -> None:
+    loaded = offered(name, tmp_path)
+    assert len(loaded.settings.policy.rules) == rules
     assert loaded.settings.policy.builtin.large_circle is None
+
+
+@pytest.mark.parametrize(
+    ("sender", "subject", "people", "rule"),
+    [
+        ("clerk@council.example", "Minutes", 40, "governors"),
+        ("clinic@council.example", "Your appointment", 2, "clinic"),
+        ("clinic@council.example", "Your appointment", 1, "everything-else"),
+        ("office@council.example", "SEND review on Monday", 2, "sensitive-subjects"),
+        ("office@council.example", "Re: Safeguarding", 2, "sensitive-subjects"),
+        ("office@council.example", "Please send the form", 2, "everything-else"),
+    ],
+)
+def test_the_office_sample_s_rules_guard_what_is_sensitive(
+    sender: str, subject: str, people: int, rule: str, tmp_path: Path
+) -> None:
+    policy = policy_of(offered("single-office.yaml", tmp_path).settings)
+    to = tuple(f"person{n}@firm.example" for n in range(people))
+    given = build.mail(f"To: {', '.join(to)}".encode(), f"Subject: {subject}".encode(), to=to, sender=sender)
+    judged = judge(given, policy, build.leaving())
+    assert judged.verdict.rule == rule
+    assert judged.form is (Form.INDIVIDUAL if isinstance(judged.verdict, Rewrite) else Form.AS_IS)
