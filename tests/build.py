@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from bcc_relay.core.actions.leave import Leaving
 from bcc_relay.core.actions.to_field import Options
-from bcc_relay.core.address import Organisation, parse_mailbox
-from bcc_relay.core.contents.found import NOTHING, Contents
+from bcc_relay.core.address import Organisation, known, parse_mailbox
+from bcc_relay.core.contents.budget import Budget
+from bcc_relay.core.contents.look import look
 from bcc_relay.core.facts import Facts, read
 from bcc_relay.core.model import Address, Body, Envelope, Form, Message, Origin, Recipient, Submission
 from bcc_relay.core.record import Judgement, NewRecord, State
+
+if TYPE_CHECKING:
+    from bcc_relay.core.contents.found import Contents
 
 NOW = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
 OWN = "council.example"
@@ -119,6 +124,13 @@ def mail(
     return Submission("m1", NOW, envelope_, message(octets, body), origin(**fields))
 
 
-def facts(given: Submission, *, header_bytes: int = HEADER_BYTES, contents: Contents = NOTHING) -> Facts:
-    """What the core reads in a submission whose body shows `contents`."""
-    return read(given.message, given.envelope, organisation(), header_bytes=header_bytes, contents=contents)
+def looked_into(given: Submission) -> Contents:
+    """What the core alone sees in the body of a submission, without libraries."""
+    people = [*(recipient.address for recipient in given.envelope.recipients), given.envelope.sender]
+    return look(given.message, known(frozenset(one.key for one in people if one)), Budget()).contents
+
+
+def facts(given: Submission, *, header_bytes: int = HEADER_BYTES, contents: Contents | None = None) -> Facts:
+    """What the core reads in a submission whose body shows `contents`; it looks there itself when they are not given."""
+    inside = looked_into(given) if contents is None else contents
+    return read(given.message, given.envelope, organisation(), header_bytes=header_bytes, contents=inside)

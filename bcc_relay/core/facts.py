@@ -180,7 +180,7 @@ def read(
         damage=tuple(sorted(damage)),
         contents=contents,
         inside=tuple((channel, keys) for channel, keys in inside if keys),
-        closed=tuple(sorted(contents.closed | _closed(fields))),
+        closed=tuple(sorted(contents.closed)),
         is_reply=any(field.name in _ANSWERED for field in fields),
         received_count=sum(1 for field in fields if field.name == "received"),
         marks=tuple(field.value.strip() for field in fields if field.name == "x-bcc-relay"),
@@ -366,25 +366,3 @@ def _foreign(fields: Iterable[Field], organisation: Organisation) -> Iterable[Si
             signature = signature_of(field.value)
             if not (signature.domain and organisation.is_own(f"@{signature.domain}")):
                 yield signature
-
-
-_MEDIA_TYPE = re.compile(r"\s*([!#-'*+\-.0-9A-Z^_`a-z{|}~]+/[!#-'*+\-.0-9A-Z^_`a-z{|}~]+)")
-_SIGNED = re.compile(rb"smime-type[\s=\"]*signed-data", re.IGNORECASE)
-
-
-def _closed(fields: Iterable[Field]) -> set[Closed]:
-    """Return why the whole body cannot be looked into (RFC 8551, 3156, 2046 5.2.2).
-
-    Readers differ in which of several Content-Type fields they go by, so any of them is enough.
-    """
-    closed: set[Closed] = set()
-    for field in fields:
-        if field.name != "content-type" or (match := _MEDIA_TYPE.match(text_of(field.value))) is None:
-            continue
-        media_type = match[1].lower()
-        wrapped = media_type in ("application/pkcs7-mime", "application/x-pkcs7-mime")
-        if media_type == "multipart/encrypted" or wrapped:
-            closed.add(Closed.ENCRYPTED)
-        if media_type in ("message/partial", "message/external-body"):
-            closed.add(Closed.PARTIAL)
-    return closed

@@ -72,10 +72,10 @@ def read_file(file: File, within: Channel | None, seen: Seen) -> None:
 
 # --- texts -----------------------------------------------------------------------------------------------------------
 
-# Cheaper than making text of HTML that shows nobody: what may stand for an "@", in the source.
-_HTML_SIGNS = ("@", "%40", "\uff20", "\ufe6b", "=40", "commat", "%EF%", "%ef%")
-_HTML_NUMBER = re.compile(r"#(?:0*(?:64|65312|65131)(?![0-9])|[xX]0*(?:40|[fF]{2}20|[fF][eE]6[bB]))")
-_HTML_SPELT = re.compile(r"[(\[{](?:\s|<[^<>]*>|&nbsp;)*+[aA](?:<[^<>]*>)*+[tT]")
+# What may stand for an "@" in the source of HTML. Looking for it is cheaper than making text of what shows nobody.
+_WIDE_SIGN = re.compile("[\uff20\ufe6b\uff08\uff3b\uff5b]")
+_NUMBER = re.compile(r"#(?:0*(?:64|65312|65131)(?![0-9])|[xX]0*(?:40|[fF]{2}20|[fF][eE]6[bB]))")
+_SPELT = re.compile(r".(?:\s|<[^<>]*>|&nbsp;)*+[aA](?:<[^<>]*>)*+[tT]")
 _ARMOUR = b"-----BEGIN PGP "
 
 
@@ -104,11 +104,19 @@ def _read_text(file: File, channel: Channel, seen: Seen) -> None:
 
 
 def _may_show(html: str) -> bool:
-    return (
-        any(sign in html for sign in _HTML_SIGNS)
-        or _HTML_NUMBER.search(html) is not None
-        or _HTML_SPELT.search(html) is not None
-    )
+    if "@" in html or "=40" in html or (not html.isascii() and _WIDE_SIGN.search(html)):
+        return True
+    if "%" in html and ("%40" in html or "%EF%" in html or "%ef%" in html):
+        return True
+    if "&" in html and ("commat" in html or _NUMBER.search(html)):
+        return True
+    for bracket in "([{":
+        at = html.find(bracket)
+        while at >= 0:
+            if _SPELT.match(html, at):
+                return True
+            at = html.find(bracket, at + 1)
+    return False
 
 
 # A calendar's identifiers look like addresses (RFC 5545 3.8.4.7, 3.8.4.5), and so may those of a card.
