@@ -185,8 +185,10 @@ def test_the_organisation_s_own_rules_come_before_what_is_remembered() -> None:
         (
             to(*firms(10)),
             stopped("rewrite", 0.9, "families"),
-            "This message goes to the same people as one whose addresses were hidden: 9 of its 10 visible outside"
-            " addresses.",
+            (
+                "This message goes to the same people as one whose addresses were hidden: 9 of its 10 visible outside"
+                " addresses."
+            ),
         ),
         (
             FIVE,
@@ -196,8 +198,10 @@ def test_the_organisation_s_own_rules_come_before_what_is_remembered() -> None:
         (
             FIVE,
             stopped("reject"),
-            "Not sent. This message goes to the same people as one that was refused: 5 of its 5 visible outside"
-            " addresses. Please ask your mail administrator.",
+            (
+                "Not sent. This message goes to the same people as one that was refused: 5 of its 5 visible outside"
+                " addresses. Please ask your mail administrator."
+            ),
         ),
         (
             FIVE,
@@ -222,8 +226,10 @@ def test_the_organisation_s_own_rules_come_before_what_is_remembered() -> None:
         (
             to(*families(12)),
             History(strangers=12),
-            "Sending this as written would have shown 12 people's addresses to each other. These 12 people have never"
-            " seen each other's addresses.",
+            (
+                "Sending this as written would have shown 12 people's addresses to each other. These 12 people have never"
+                " seen each other's addresses."
+            ),
         ),
         (
             to(*families(12)),
@@ -233,8 +239,10 @@ def test_the_organisation_s_own_rules_come_before_what_is_remembered() -> None:
         (
             to(*firms(30, domains=3)),
             History(strangers=30),
-            "Sending this as written would show 30 outside addresses from 3 organisations to each other. These 30"
-            " people have never seen each other's addresses.",
+            (
+                "Sending this as written would show 30 outside addresses from 3 organisations to each other. These 30"
+                " people have never seen each other's addresses."
+            ),
         ),
     ],
 )
