@@ -1,0 +1,184 @@
+"""Compound files (MS-CFB): Outlook's .msg, and the older Office formats. Every stream is searched as octets too."""
+
+from __future__ import annotations
+
+import io
+import struct
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import olefile
+
+from bcc_relay.core.contents.found import Part
+from bcc_relay.core.contents.kinds import Kind, kind_of
+from bcc_relay.core.damage import Closed, Damage
+from bcc_relay.core.model import Channel
+from bcc_relay.readers.opened import Opened, channel_within
+from bcc_relay.readers.rtf import NotRichTextError, unpack, words
+from bcc_relay.readers.sheets import cells
+from bcc_relay.readers.tnef import header_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from bcc_relay.core.contents.budget import Budget
+
+_BROKEN = (OSError, struct.error, ValueError, TypeError, IndexError, KeyError, AttributeError, RecursionError)
+_PROPERTIES = "__properties_version1.0"
+_PROPERTY = "__substg1.0_"
+_UNICODE, _EIGHT_BIT, _BINARY = "001F", "001E", "0102"
+# Property identifiers (MS-OXPROPS).
+_TRANSPORT_HEADERS, _HTML, _RICH_TEXT, _ATTACHED_DATA = "007D", "1013", "1009", "3701"
+_FILE_NAMES = ("3707", "3704")
+_ENCRYPTED_PACKAGES = frozenset({"encryptedpackage", "encryptioninfo"})
+_WORKBOOKS = ("workbook", "book")
+_FILE_PASS = 0x2F
+_BIFF_BEGINS = (0x0809, 0x0409, 0x0209, 0x0009)
+_MOST_RICH_TEXT = 4 * 1024 * 1024
+_SLACK = 2
+"""All streams together are no larger than their file, unless several of them claim the same sectors."""
+
+
+def read_ole(part: Part, budget: Budget) -> Opened:
+    """Read every stream. An encrypted document is closed; a .msg that does not parse is damage."""
+    own = Channel.ATTACHED_LIST
+    is_message = part.name.lower().endswith((".msg", ".oft")) or _PROPERTIES.encode("utf-16-le") in part.octets
+    if is_message:
+        own = Channel.ATTACHED_MESSAGE
+    channel = channel_within(part, own)
+    closed: set[Closed] = set()
+    streams: list[tuple[tuple[str, ...], bytes]] = []
+    try:
+        with olefile.OleFileIO(io.BytesIO(part.octets)) as file:
+            left = _SLACK * len(part.octets)
+            for path, octets in _streams(file):
+                left -= len(octets)
+                if left < 0:
+                    closed.add(Closed.OVER_BUDGET)
+                    break
+                streams.append((path, octets))
+    except _BROKEN:
+        if is_message:
+            return Opened(channel, octets=(part.octets,), damage=frozenset({Damage.BROKEN_OUTLOOK_ITEM}))
+        closed.add(Closed.BROKEN)
+    if is_message:
+        opened = _message(part, streams, budget, channel)
+        return replace(opened, closed=frozenset(closed) | opened.closed)
+    texts, more = _document(part, streams)
+    octets = tuple(octets for _, octets in streams)
+    whole = (part.octets,) if closed else ()
+    return Opened(channel, texts, octets + whole, closed=frozenset(closed | more))
+
+
+def _streams(file: olefile.OleFileIO) -> Iterator[tuple[tuple[str, ...], bytes]]:
+    """Yield path and octets of every stream. The library's own way by path looks through all names each time."""
+    waiting: list[tuple[tuple[str, ...], Any]] = [((), file.root)]
+    while waiting:
+        path, storage = waiting.pop()
+        for entry in storage.kids:
+            if entry.entry_type == olefile.STGTY_STORAGE:
+                waiting.append(((*path, entry.name), entry))
+            elif entry.entry_type == olefile.STGTY_STREAM:
+                yield (*path, entry.name), file._open(entry.isectStart, entry.size).read()  # noqa: SLF001
+
+
+# --- .msg (MS-OXMSG) -------------------------------------------------------------------------------------------------
+
+
+def _message(part: Part, streams: list[tuple[tuple[str, ...], bytes]], budget: Budget, channel: Channel) -> Opened:
+    """Read the properties of a message, its recipients, its attachments and the messages attached to it alike."""
+    texts: list[str] = []
+    parts: list[Part] = []
+    others: list[bytes] = []
+    closed: set[Closed] = set()
+    names = _file_names(streams)
+    for path, octets in streams:
+        name = path[-1]
+        if not name.startswith(_PROPERTY):
+            others.append(octets)
+            continue
+        which, form = name[len(_PROPERTY) :][:4].upper(), name[len(_PROPERTY) + 4 :][:4].upper()
+        if form in (_UNICODE, _EIGHT_BIT):
+            text = octets.decode("utf-16-le" if form == _UNICODE else "cp1252", "replace")
+            texts.append(header_text(text) if which == _TRANSPORT_HEADERS else text)
+        if which == _RICH_TEXT and form == _BINARY:
+            texts.extend(_rich_text(octets, closed))
+        elif which == _HTML:
+            html = octets.decode("utf-16-le", "replace").encode("utf-8") if form == _UNICODE else octets
+            parts.append(Part(channel, Kind.HTML, "", html, part.depth + 1))
+        elif which == _ATTACHED_DATA and form == _BINARY:
+            if not budget.take_part():
+                closed.add(Closed.OVER_BUDGET)
+                break
+            attached = names.get(path[:-1], "")
+            parts.append(Part(channel, kind_of(octets, "", attached), attached, octets, part.depth + 1))
+        elif form == _BINARY:
+            others.append(octets)
+    return Opened(channel, tuple(texts), tuple(others), tuple(parts), closed=frozenset(closed))
+
+
+def _file_names(streams: list[tuple[tuple[str, ...], bytes]]) -> dict[tuple[str, ...], str]:
+    """Return the file name of each attachment by its storage, the long one where there are two."""
+    names: dict[tuple[str, ...], str] = {}
+    for which in reversed(_FILE_NAMES):
+        for path, octets in streams:
+            if path[-1].upper() == f"{_PROPERTY}{which}{_UNICODE}".upper():
+                names[path[:-1]] = octets.decode("utf-16-le", "replace").rstrip("\x00")
+            elif path[-1].upper() == f"{_PROPERTY}{which}{_EIGHT_BIT}".upper():
+                names[path[:-1]] = octets.decode("cp1252", "replace").rstrip("\x00")
+    return names
+
+
+def _rich_text(octets: bytes, closed: set[Closed]) -> Iterator[str]:
+    try:
+        rich = unpack(octets, _MOST_RICH_TEXT)
+    except NotRichTextError:
+        return
+    if len(rich) >= _MOST_RICH_TEXT:
+        closed.add(Closed.OVER_BUDGET)
+    yield words(rich)
+
+
+# --- .xls, .doc, .ppt ------------------------------------------------------------------------------------------------
+
+
+def _document(part: Part, streams: list[tuple[tuple[str, ...], bytes]]) -> tuple[tuple[str, ...], set[Closed]]:
+    """Return what calamine reads in a workbook, and whether the document is encrypted."""
+    by_name = {path[-1].lower(): octets for path, octets in streams}
+    if not _ENCRYPTED_PACKAGES.isdisjoint(by_name):
+        return (), {Closed.ENCRYPTED}
+    if _is_encrypted_word(by_name.get("worddocument", b"")) or _is_encrypted_slides(by_name.get("current user", b"")):
+        return (), {Closed.ENCRYPTED}
+    workbooks = [by_name[name] for name in _WORKBOOKS if name in by_name]
+    if any(map(_has_file_pass, workbooks)):
+        return (), {Closed.ENCRYPTED}
+    if not workbooks:
+        return (), set()
+    text, closed = cells(part.octets)
+    return (text,), set(closed)
+
+
+def _is_encrypted_word(octets: bytes) -> bool:
+    """FibBase.fEncrypted (MS-DOC 2.5.2)."""
+    return len(octets) > 11 and bool(octets[11] & 0x01)
+
+
+def _is_encrypted_slides(octets: bytes) -> bool:
+    """CurrentUserAtom.headerToken (MS-PPT 2.3.2)."""
+    return octets[12:16] == b"\xdf\xc4\xd1\xf3"
+
+
+def _has_file_pass(octets: bytes) -> bool:
+    """Whether a FilePass record stands among the first of a workbook (MS-XLS 2.4.117)."""
+    at = 0
+    for _ in range(64):
+        head = octets[at : at + 4]
+        if len(head) < 4:
+            return False
+        record, length = struct.unpack("<HH", head)
+        if at == 0 and record not in _BIFF_BEGINS:
+            return False
+        if record == _FILE_PASS:
+            return True
+        at += 4 + length
+    return False

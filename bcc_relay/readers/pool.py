@@ -1,0 +1,120 @@
+"""The readers as the relay has them: small messages are looked into at once, all others by a few worker processes."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from bcc_relay.core.address import known
+from bcc_relay.core.contents.budget import Budget
+from bcc_relay.core.contents.found import NOTHING, Contents, merged
+from bcc_relay.core.contents.look import look
+from bcc_relay.core.damage import Closed
+from bcc_relay.readers.child import Child, WorkerLimits, WorkerLostError
+from bcc_relay.readers.wire import Answer
+
+if TYPE_CHECKING:
+    from bcc_relay.core.model import Message
+
+INLINE_BYTES = 64 * 1024
+"""A body up to this size is first looked at without a worker: reading it takes less than handing it over."""
+
+
+class Readers:
+    """Implements `relay.ports.Look`. `close` it before the loop ends."""
+
+    def __init__(self, *, workers: int = 2, wait_limit_s: float = 60.0, limits: WorkerLimits | None = None) -> None:
+        """At most `workers` processes, started when first needed. `wait_limit_s` bounds the wait for a free one."""
+        self._limits = limits or WorkerLimits()
+        self._wait_limit_s = wait_limit_s
+        self._workers = workers
+        self._places = asyncio.Semaphore(workers)
+        self._idle: list[Child] = []
+        """The one used last stands last."""
+        self._alive: set[Child] = set()
+        self._is_closed = False
+
+    async def __call__(self, message: Message, names: frozenset[str]) -> Contents:
+        """Return what the body shows; what could not be looked into in time is closed. Never raises but for cancel."""
+        seen = NOTHING
+        if len(message.body) <= INLINE_BYTES:
+            try:
+                looked = look(message, known(names), Budget(self._limits.contents))
+            except Exception:  # noqa: BLE001 - the top of a request: strangers' octets never raise past the door
+                return Contents(closed=frozenset({Closed.BROKEN}))
+            if not looked.unopened:
+                return looked.contents
+            seen = looked.contents
+        try:
+            async with asyncio.timeout(self._wait_limit_s):
+                await self._places.acquire()
+        except TimeoutError:
+            return _given_up(seen)
+        try:
+            return _given_up(seen) if self._is_closed else await self._asked(message, names, seen)
+        finally:
+            self._places.release()
+
+    async def _asked(self, message: Message, names: frozenset[str], seen: Contents) -> Contents:
+        """Have one worker look. It is used again only when it answered in full."""
+        answer = Answer()
+        child = None
+        try:
+            child = await self._child()
+            async with asyncio.timeout(self._limits.time_limit_s):
+                await child.ask(message, names, answer)
+        except (TimeoutError, WorkerLostError):
+            return _given_up(seen, answer)
+        finally:
+            if child is not None:
+                self._take_back(child, answer)
+        return answer.contents()
+
+    async def _child(self) -> Child:
+        """Return a worker that is ready. Raises WorkerLostError and TimeoutError."""
+        self._alive = {child for child in self._alive if not child.has_ended}
+        while self._idle:
+            if not (child := self._idle.pop()).has_ended:
+                return child
+        child = await Child.start(self._limits)
+        self._alive.add(child)
+        is_ready = False
+        try:
+            async with asyncio.timeout(self._limits.start_limit_s):
+                await child.ready()
+            is_ready = not self._is_closed
+        finally:
+            if not is_ready:
+                child.kill()
+        return child
+
+    def _take_back(self, child: Child, answer: Answer) -> None:
+        if answer.is_whole and answer.goes_on and not self._is_closed:
+            self._idle.append(child)
+        else:
+            # Whatever it is doing still, nobody waits for that.
+            child.kill()
+
+    async def close(self) -> None:
+        """End all workers and wait until they are gone. Whoever still waits for one hears that it gave up."""
+        self._is_closed = True
+        self._idle.clear()
+        for child in self._alive:
+            child.kill()
+        # Those who were asked let go of their places now; nobody gets one any more.
+        for _ in range(self._workers):
+            await self._places.acquire()
+        for child in self._alive:
+            child.kill()
+            await child.gone()
+        self._alive.clear()
+        for _ in range(self._workers):
+            self._places.release()
+
+
+def _given_up(seen: Contents, answer: Answer | None = None) -> Contents:
+    told = answer.contents() if answer else NOTHING
+    both = merged((told, seen, Contents(closed=frozenset({Closed.TOO_SLOW}))))
+    # The worker began with what was seen already.
+    return replace(both, named_keys=max(told.named_keys, seen.named_keys))

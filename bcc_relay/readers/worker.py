@@ -1,0 +1,139 @@
+"""The process that looks into messages: it reads one at a time from a socket, answers, and ends with the socket.
+
+Its limits hold the damage that a hostile file can do to the libraries that read it: no files, no more processes, little
+memory. It is run as `python -m bcc_relay.readers.worker FD MEMORY_BYTES CPU_SECONDS`.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import mmap
+import os
+import resource
+import signal
+import socket
+import sys
+from typing import TYPE_CHECKING
+
+from bcc_relay.core.contents.budget import Limits
+from bcc_relay.core.contents.found import Contents
+from bcc_relay.core.damage import Closed
+from bcc_relay.core.model import Body, Message
+from bcc_relay.readers.look_into import look_steps
+from bcc_relay.readers.wire import LENGTH, READY, REQUEST, Sifter, end
+
+if TYPE_CHECKING:
+    from bcc_relay.core.model import Content
+
+MESSAGES = 1000
+"""After so many a fresh process takes over: what libraries leak goes with the old one."""
+_NICE = 5
+_FILES = 32
+_PR_SET_PDEATHSIG = 1
+_PR_SET_NO_NEW_PRIVS = 38
+_MEBIBYTE = 1024 * 1024
+
+
+def main(arguments: list[str]) -> None:
+    """Serve the socket with this number until it ends."""
+    fd, memory_bytes, cpu_s, *limits = map(int, arguments)
+    confine(memory_bytes)
+    with socket.socket(fileno=fd) as relay:
+        relay.sendall(LENGTH.pack(len(READY)) + READY)
+        for left in reversed(range(MESSAGES)):
+            _allow_cpu(cpu_s)
+            try:
+                message, names = _request(relay)
+                _answer(relay, message, names, Limits(*limits), memory_bytes, left)
+            except OSError:
+                return  # the relay is gone, or wants no answer any more
+
+
+def confine(memory_bytes: int) -> None:
+    """Give up what reading a file does not need. Never raises: what the system does not offer is left out."""
+    # Ctrl-C and a service manager's signal are for the relay, which ends its workers when it is done with them.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    for limit, value in (
+        (resource.RLIMIT_AS, memory_bytes),
+        (resource.RLIMIT_FSIZE, 0),
+        (resource.RLIMIT_NOFILE, _FILES),
+        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_NPROC, 0),
+    ):
+        try:
+            resource.setrlimit(limit, (value, value))
+        except (OSError, ValueError):
+            continue
+    try:
+        os.nice(_NICE)
+        prctl = ctypes.CDLL(None, use_errno=True).prctl
+        prctl.argtypes = (ctypes.c_int, *(ctypes.c_ulong,) * 4)
+        prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+        prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
+    except (OSError, AttributeError):
+        return
+
+
+def _allow_cpu(seconds: int) -> None:
+    """Let the next message have so many seconds: a backstop for when nobody is left to stop us."""
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    used_s = int(usage.ru_utime + usage.ru_stime)
+    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+    resource.setrlimit(resource.RLIMIT_CPU, (used_s + seconds, hard))
+
+
+def _request(relay: socket.socket) -> tuple[Message, frozenset[str]]:
+    names, header, separator, body = REQUEST.unpack(_exactly(relay, REQUEST.size))
+    keys = frozenset(json.loads(_exactly(relay, names)))
+    return Message(_exactly(relay, header), _exactly(relay, separator), Body(_content(relay, body))), keys
+
+
+def _exactly(relay: socket.socket, size_bytes: int) -> bytes:
+    octets = bytearray(size_bytes)
+    _fill(relay, octets)
+    return bytes(octets)
+
+
+def _content(relay: socket.socket, size_bytes: int) -> Content:
+    """Return so many octets, a large number of them without holding them twice."""
+    if size_bytes <= _MEBIBYTE:
+        return _exactly(relay, size_bytes)
+    content = mmap.mmap(-1, size_bytes)
+    _fill(relay, content)
+    return content
+
+
+def _fill(relay: socket.socket, buffer: bytearray | mmap.mmap) -> None:
+    with memoryview(buffer) as whole:
+        at = 0
+        while at < len(whole):
+            if not (count := relay.recv_into(whole[at:])):
+                raise ConnectionResetError
+            at += count
+
+
+def _answer(
+    relay: socket.socket, message: Message, names: frozenset[str], limits: Limits, memory_bytes: int, left: int
+) -> None:
+    sifter = Sifter(names)
+    is_well = True
+    try:
+        for contents in look_steps(message, names, limits):
+            # At once, so that what was seen is known even if the next part is the end of us.
+            relay.sendall(b"".join(sifter.frames(contents)))
+    except OSError:
+        raise
+    except MemoryError:
+        is_well = False
+        relay.sendall(b"".join(sifter.frames(Contents(closed=frozenset({Closed.OVER_BUDGET})))))
+    except Exception:  # noqa: BLE001 - the top of a request: what a library could not cope with is no answer of its own
+        is_well = False
+        relay.sendall(b"".join(sifter.frames(Contents(closed=frozenset({Closed.BROKEN})))))
+    peak_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    relay.sendall(end(goes_on=is_well and left > 0 and peak_bytes < memory_bytes // 2))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
