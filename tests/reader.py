@@ -91,4 +91,4 @@ def _u_label(label: str) -> str:
 
 
 def _occurs(address: str, text: str) -> bool:
-    return re.search(rf"(?<![\w.+-]){re.escape(address)}(?![\w-]|\.\w)", text) is not None
+    return address in text and re.search(rf"(?<![\w.+-]){re.escape(address)}(?![\w-]|\.\w)", text) is not None

@@ -1,0 +1,1 @@
+"""Makers of the attachments that cannot be written by hand."""
