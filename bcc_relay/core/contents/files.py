@@ -57,7 +57,7 @@ def read_file(file: File, within: Channel | None, seen: Seen) -> None:
         case Kind.CALENDAR | Kind.LIST:
             _read_list(file, channel, seen)
         case Kind.PGP:
-            _read_pgp(file.region.octets(), channel, seen)
+            _read_pgp(seen.bounded(file.region.octets()), channel, seen)
         case Kind.OTHER | Kind.CONTAINER:
             _read_octets(file, channel, seen)
         case Kind.CMS | Kind.TNEF | Kind.OLE | Kind.ZIP | Kind.PDF | Kind.TAR | Kind.GZIP | Kind.BZIP2 | Kind.XZ:
@@ -80,7 +80,7 @@ _ARMOUR = b"-----BEGIN PGP "
 
 
 def _read_text(file: File, channel: Channel, seen: Seen) -> None:
-    octets = file.region.octets()
+    octets = seen.bounded(file.region.octets())
     text = decode_text(octets, file.type.charset)
     is_body = channel is Channel.BODY
     if _ARMOUR in octets:
@@ -124,7 +124,7 @@ _IDENTIFIER = re.compile(r"^(?:UID|RELATED-TO|X-[A-Z0-9\-]{0,60}UID)[ \t]*[;:][^
 
 
 def _read_list(file: File, channel: Channel, seen: Seen) -> None:
-    octets, charset = file.region.octets(), file.type.charset
+    octets, charset = seen.bounded(file.region.octets()), file.type.charset
     if file.kind is Kind.CALENDAR:
         text = calendar_text(decode_text(octets, charset))
     else:
@@ -148,8 +148,8 @@ def _read_pgp(octets: bytes, channel: Channel, seen: Seen) -> None:
     seen.named_keys += named
     if encrypted:
         seen.closed.add(Closed.ENCRYPTED)
-    for armoured in _KEYS.findall(octets):
-        seen.show(channel, seen.in_octets(from_base64_piece(armoured)))
+    keys = b"\n".join(from_base64_piece(armoured) for armoured in _KEYS.findall(octets))
+    seen.show(channel, seen.in_octets(keys))
 
 
 def _is_encrypted(file: File) -> bool:
@@ -162,6 +162,6 @@ def _is_encrypted(file: File) -> bool:
 def _read_octets(file: File, channel: Channel, seen: Seen) -> None:
     if file.kind is Kind.CONTAINER:
         seen.closed.add(Closed.UNKNOWN_FORMAT)
-    keys = seen.in_octets(file.region.octets())
+    keys = seen.in_octets(seen.bounded(file.region.octets()))
     # Certificates name their makers, whom nobody here writes to.
     seen.show(channel, keys & seen.names.keys if file.type.media_type in _DETACHED else keys)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import Enum, auto
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from bcc_relay.core.contents.files import CHANNELS, File, read_file
@@ -230,14 +231,15 @@ class _Walk:
 
     def _outside(self, region: Region, place: _Place) -> None:
         """Look at text that belongs to no part."""
-        octets = region.octets()
+        octets = self.seen.bounded(region.octets())
         if octets and not octets.isspace():
             self.seen.show(place.within or Channel.BODY, self.seen.in_text(decode_text(octets, "")))
 
     def _leaf(self, reading: _Reading, body: Region, place: _Place) -> None:
         media_type, encoding = reading.media_type, reading.encoding
         if media_type in _REPORTS:
-            keys = in_message_header(crlf(_decoded(body, encoding).octets()), self.seen.names)
+            fields = crlf(self.seen.bounded(_decoded(body, encoding).octets()))
+            keys = in_message_header(fields, self.seen.names)
             self.seen.show(place.within or Channel.ATTACHED_MESSAGE, keys)
             return
         kind = _INLINE.get(media_type) if reading.is_inline else None
@@ -262,7 +264,8 @@ class _Walk:
             return
         read_file(file, place.within, self.seen)
         if file.kind is Kind.TEXT:
-            for name, octets in uu_files(file.region):
+            most = max(self._budget.parts, 0) + 1
+            for name, octets in islice(uu_files(file.region), most):
                 inner = Region(octets, 0, len(octets))
                 text = text_of(name)
                 kind = kind_of(octets, "", text)

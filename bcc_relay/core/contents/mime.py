@@ -126,14 +126,17 @@ def delimiters(region: Region, boundary: bytes, most: int) -> list[Delimiter]:
     content, start, end = region.content, region.start, region.end
     needle = b"\n--" + boundary
     found: list[Delimiter] = []
-    at = start - 1 if content[start : start + len(needle) - 1] == needle[1:] else content.find(needle, start, end)
-    while at >= 0 and len(found) < most:
+    # The first line has no line end before it.
+    begins = content[start : min(end, start + len(needle) - 1)] == needle[1:]
+    at = start - 1 if begins else content.find(needle, start, end)
+    while (at >= 0 or begins) and len(found) < most:
+        begins = False
         after = at + len(needle)
         line_end = content.find(b"\n", after, end)
         if line_end < 0:
             line_end = end
         tail = content[after : min(line_end, after + 80)].strip()
-        found.append(Delimiter(at, min(line_end + 1, end), tail[:2] == b"--", tail in (b"", b"--")))
+        found.append(Delimiter(max(at, start), min(line_end + 1, end), tail[:2] == b"--", tail in (b"", b"--")))
         at = content.find(needle, line_end, end)
     return found
 

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from bcc_relay.core.model import Channel
 
 MOST_SIGNS = 100_000
-"""So many "@" of one text are looked at: people who can be shown to each other are fewer."""
+"""So many "@" of one file are looked at: people who can be shown to each other are fewer."""
+_SIGNS = (b"@", b"%40", b"&#64", b"&#x40", b"&commat", b"(at)", b"[at]")
 
 
 class Seen:
@@ -38,18 +39,20 @@ class Seen:
         if keys:
             self._shown.setdefault(channel, set()).update(keys)
 
+    def bounded(self, octets: bytes) -> bytes:
+        """Return the octets up to where they show more than anybody reads; the rest is closed."""
+        for sign in _SIGNS if len(octets) > MOST_SIGNS else ():
+            if octets.count(sign) > MOST_SIGNS:
+                self.closed.add(Closed.OVER_BUDGET)
+                octets = sign.join(octets.split(sign, MOST_SIGNS)[:-1])
+        return octets
+
     def in_text(self, text: str) -> set[str]:
-        """Return the addresses in a text; what has too many of them is closed."""
-        if text.count("@") > MOST_SIGNS:
-            self.closed.add(Closed.OVER_BUDGET)
-            text = "@".join(text.split("@", MOST_SIGNS)[:-1])
+        """Return the addresses in a text."""
         return find_in_text(text, self.names)
 
     def in_octets(self, octets: bytes) -> set[str]:
-        """Return the addresses in a file of whatever format, likewise."""
-        if octets.count(b"@") > MOST_SIGNS:
-            self.closed.add(Closed.OVER_BUDGET)
-            octets = b"@".join(octets.split(b"@", MOST_SIGNS)[:-1])
+        """Return the addresses in a file of whatever format."""
         return find_in_octets(octets, self.names)
 
     def looked(self) -> Looked:

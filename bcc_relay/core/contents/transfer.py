@@ -27,6 +27,7 @@ _NAMES = {
 _TOKEN = re.compile(rb"(?:[\s\"']++|\([^()]*+\))*+([^\s;\"'(),:]*+)")
 _NOT_BASE64 = bytes(set(range(256)) - set(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"))
 _LINE_FEED = 0x0A
+_MOST_SPACED = 100_000
 _MOST_PIECES = 4096
 _PADDING = re.compile(rb"=+")
 _BASE64_LINE = re.compile(rb"\s*[A-Za-z0-9+/]{20,}={0,2}\s*?(?:\n|\Z)")
@@ -82,7 +83,11 @@ def from_quoted_printable(octets: bytes) -> bytes:
     """Decode quoted-printable, with white space before a soft line break allowed."""
     if b"=" not in octets:
         return octets
-    return binascii.a2b_qp(_SPACE_BEFORE_END.sub(b"=", octets) if b"= " in octets or b"=\t" in octets else octets)
+    if b"= " in octets or b"=\t" in octets:
+        octets = octets.replace(b"= \r\n", b"=\r\n").replace(b"= \n", b"=\n")
+        if octets.count(b"= ") + octets.count(b"=\t") < _MOST_SPACED:
+            octets = _SPACE_BEFORE_END.sub(b"=", octets)
+    return binascii.a2b_qp(octets)
 
 
 def uu_files(region: Region) -> Iterator[tuple[bytes, bytes]]:
