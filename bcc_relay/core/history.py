@@ -12,6 +12,8 @@ FEWEST_SHOWN = 2
 """A message that shows fewer outsiders tells nothing about who knows whom."""
 FEWEST_BLIND = 10
 """A message that hides so many outsiders tells whom its sender reaches by Bcc."""
+MOST_MEMBERS = 5000
+"""A larger circle is not remembered, so that nobody can fill the memory with one message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,14 @@ class Circle:
     @property
     def is_noteworthy(self) -> bool:
         """Whether the memory takes note of it at all."""
+        if self.is_too_large:
+            return False
         return len(self.shown) >= FEWEST_SHOWN or len(self.blind) >= FEWEST_BLIND
+
+    @property
+    def is_too_large(self) -> bool:
+        """Whether it has more members than anything is remembered or asked about."""
+        return len(self.shown) + len(self.readers) > MOST_MEMBERS
 
     @property
     def blind(self) -> frozenset[str]:

@@ -41,6 +41,8 @@ def _bare(subject: str) -> str:
 
 def ask_of(circle: Circle, policy: Policy) -> Ask | None:
     """Return what this policy wants to know about a message; None when nothing is to be asked, nor to be noted."""
+    if circle.is_too_large:
+        return None
     limits = policy.builtin
     thread = bool(circle.thread_ids and circle.shown)
     windows = tuple(_windows(policy)) if circle.shown else ()

@@ -17,8 +17,9 @@ from bcc_relay.core.remembering import ask_of, circle_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from bcc_relay.core.contents.found import Contents
     from bcc_relay.core.facts import Facts
-    from bcc_relay.core.history import History
+    from bcc_relay.core.history import Circle, History
     from bcc_relay.core.judge import Judged
     from bcc_relay.core.model import Submission
     from bcc_relay.relay.options import RelayOptions
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
     Result = TypeVar("Result")
 
 LARGE_HEADER_BYTES = 8192
-"""A larger header is judged in a thread, so that other mail does not wait for it."""
+MANY_ADDRESSES = 500
+"""A larger header, or a body that shows more addresses, is judged in a thread, so that others do not wait for it."""
 
 
 class Judging:
@@ -50,11 +52,12 @@ class Judging:
         def lap(stage: str) -> None:
             laps.append((stage, time.perf_counter()))
 
-        facts = await self.facts(submission, options)
+        facts, circle = await self._read(submission, options)
         lap("read")
-        history, is_noted = await self._recalled(submission, facts, options)
+        history, is_noted = await self._recalled(circle, options)
         judged = await _aside(
             submission,
+            facts.contents,
             lambda: conclude(submission, options.policy, options.leaving, facts, history, lap=lap),
         )
         if is_noted and not isinstance(judged.verdict, Pass):
@@ -65,24 +68,33 @@ class Judging:
 
     async def facts(self, submission: Submission, options: RelayOptions) -> Facts:
         """Look into the body and read the facts. Raises whatever reading strangers' octets may raise."""
+        facts, _ = await self._read(submission, options)
+        return facts
+
+    async def _read(self, submission: Submission, options: RelayOptions) -> tuple[Facts, Circle]:
         envelope = submission.envelope
         names = {recipient.address.key for recipient in envelope.recipients}
         if envelope.sender is not None:
             names.add(envelope.sender.key)
         contents = await self._look(submission.message, frozenset(names))
-        return await _aside(submission, lambda: examine(submission, options.leaving, contents))
 
-    async def _recalled(self, submission: Submission, facts: Facts, options: RelayOptions) -> tuple[History, bool]:
+        def read() -> tuple[Facts, Circle]:
+            facts = examine(submission, options.leaving, contents)
+            return facts, circle_of(submission, facts)
+
+        return await _aside(submission, contents, read)
+
+    async def _recalled(self, circle: Circle, options: RelayOptions) -> tuple[History, bool]:
         """Ask the memory, if there is anything to ask; also whether the message was noted there."""
-        circle = circle_of(submission, facts)
         ask = ask_of(circle, options.policy)
         if ask is None:
             return NO_HISTORY, False
         return await self._memory.consider(circle, ask), circle.is_noteworthy
 
 
-async def _aside(submission: Submission, work: Callable[[], Result]) -> Result:
-    """Do `work` here, or in a thread when the header is large."""
-    if len(submission.message.header) > LARGE_HEADER_BYTES:
+async def _aside(submission: Submission, contents: Contents, work: Callable[[], Result]) -> Result:
+    """Do `work` here, or in a thread when there is much to do."""
+    shown = sum(len(keys) for _, keys in contents.shown)
+    if len(submission.message.header) > LARGE_HEADER_BYTES or shown > MANY_ADDRESSES:
         return await asyncio.to_thread(work)
     return work()
