@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import ColumnElement, delete, insert, select, update
 
 from bcc_relay.core.acquaintance import few_enough
+from bcc_relay.core.history import MOST_MEMBERS
 from bcc_relay.store.batches import insert_rows
 from bcc_relay.store.keys import hashed
 from bcc_relay.store.tables import circle_ids, circle_members, circles
@@ -21,8 +22,7 @@ if TYPE_CHECKING:
     from bcc_relay.store.keys import Keys
 
 ERASED_CIRCLES = 200
-ERASED_MEMBERS = 5_000
-"""So many are erased in one transaction, so that others get their turn; a larger circle goes alone."""
+"""So many at most, and not more than `MOST_MEMBERS` members, are erased in one transaction: others get their turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +156,8 @@ async def erase_member(connection: AsyncConnection, member: bytes) -> set[int]:
 async def _erase(connection: AsyncConnection, where: ColumnElement[bool]) -> set[int]:
     query = select(circles.c.number, circles.c.size).where(where).limit(ERASED_CIRCLES)
     found = [(row.number, row.size) for row in await connection.execute(query)]
-    numbers = few_enough(found, places=ERASED_MEMBERS) or [number for number, _ in found[:1]]
+    # No circle is larger than that, so there is always one that fits.
+    numbers = few_enough(found, places=MOST_MEMBERS)
     if numbers:
         await connection.execute(delete(circles).where(circles.c.number.in_(numbers)))
     return set(numbers)

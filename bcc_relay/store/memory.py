@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
     from bcc_relay.store.keys import Keys
 
 NOTHING_ASKED = Ask()
-MANY_ADDRESSES = 2_000
-"""More are hashed in a thread, so that other mail does not wait for it."""
 ROW_BYTES = 100
 
 
@@ -41,7 +38,7 @@ class SqlMemory:
         """
         if ask == NOTHING_ASKED and not circle.is_noteworthy:
             return NO_HISTORY
-        one = await self._hashed(circle)
+        one = circles.hash_circle(circle, self._keys)
         history = NO_HISTORY
         if replace(ask, pieces_within=None, windows=()) != NOTHING_ASKED:
             async with self._database.read() as connection:
@@ -72,11 +69,6 @@ class SqlMemory:
         while some := await self._database.write(partial(circles.erase_before, before=before)):
             erased += some
         return erased
-
-    async def _hashed(self, circle: Circle) -> Hashed:
-        if len(circle.shown) + len(circle.readers) + len(circle.thread_ids) > MANY_ADDRESSES:
-            return await asyncio.to_thread(circles.hash_circle, circle, self._keys)
-        return circles.hash_circle(circle, self._keys)
 
 
 async def _acquaintance(connection: AsyncConnection, circle: Hashed, ask: Ask) -> History:

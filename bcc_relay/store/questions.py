@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 NEWEST_CIRCLES = 200
 """A thread, or a sender, is known by so many of its newest learned circles."""
 MOST_PLACES = 10_000
-"""Members of those circles that are looked at; a circle that is too large for it by itself is left out."""
+"""Members of those circles that are looked at; a circle that does not fit any more is left out."""
 MOST_ROWS = 10_000
 """So many rows of a batch of members, or of identifiers, are read at once; more mean that some are in very many."""
 NEWEST_OF_ONE = 100

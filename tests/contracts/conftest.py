@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
     from pathlib import Path
 
+    from bcc_relay.relay.ports import Memory
     from bcc_relay.store import SqlStore
 
     Open = Callable[[], Awaitable[SqlStore]]
@@ -41,6 +42,12 @@ async def open_sqlite(database: Path) -> AsyncIterator[Open]:
 @pytest.fixture(params=["memory", "sqlite"])
 async def store(request: pytest.FixtureRequest, open_sqlite: Open) -> MemoryStore | SqlStore:
     return MemoryStore() if request.param == "memory" else await open_sqlite()
+
+
+@pytest.fixture
+def memory(store: MemoryStore | SqlStore) -> Memory:
+    """The memory of earlier mail that belongs to the store."""
+    return store.memory
 
 
 @pytest.fixture
