@@ -28,7 +28,8 @@ _COMMENT = re.compile(r"\([^()]*\)")
 def seen(header: bytes, addresses: Iterable[str]) -> set[str]:
     """Return which of these addresses a reader could see in a header block."""
     forms = {_plain(form) for text in _texts(header) for form in _forms(text)}
-    return {address for address in addresses if any(_occurs(_plain(address), form) for form in forms)}
+    plain = ((address, _plain(address)) for address in addresses)
+    return {address for address, text in plain if any(_occurs(text, form) for form in forms)}
 
 
 def _texts(header: bytes) -> Iterator[str]:

@@ -48,7 +48,12 @@ def pdf(
     if widgets:
         catalog += f" /AcroForm << /Fields [{' '.join(f'{n} 0 R' for n in widgets)}] >>"
     if metadata:
-        catalog += f" /Metadata {add(stream(metadata.encode(), '/Type /Metadata /Subtype /XML '))} 0 R"
+        # Not compressed, so that any program finds it (ISO 16684-1 6.2).
+        octets = metadata.encode()
+        plain = (
+            f"<< /Type /Metadata /Subtype /XML /Length {len(octets)} >>\nstream\n".encode() + octets + b"\nendstream"
+        )
+        catalog += f" /Metadata {add(plain)} 0 R"
     if files:
         names = ""
         for name, data in files.items():
