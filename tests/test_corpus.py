@@ -70,7 +70,10 @@ async def test_a_message_gets_its_verdict_and_leaves_as_its_label_says(name: str
     assert tuple(map(str, facts.closed)) == label.closed
     copies = leaving(submission, result)
     assert bool(copies) == (label.verdict in ("pass", "rewrite"))
-    assert sum(len(copy.envelope.recipients) for copy in copies) == (len(label.recipients) if copies else 0)
+    served = [one for copy in copies for one in copy.envelope.recipients]
+    assert served == (list(submission.envelope.recipients) if copies else []), (
+        "each recipient once, with its parameters"
+    )
     for copy in copies:
         check_octets(copy, label)
         check_disclosure(copy, label)
