@@ -114,6 +114,19 @@ def backtest(
     shell.answer(backtesting.document(totals), lambda: backtesting.print_totals(totals, report))
 
 
+@app.command()
+def forget(
+    context: typer.Context,
+    address: Annotated[str, typer.Argument(metavar="ADDRESS", help="The address to forget.")],
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Erase an address: from what is remembered, and finished messages from or to it; held ones are named."""
+    from bcc_relay.cli import forget as forgetting
+
+    forgetting.forget(Shell.of(context, config, as_json), address)
+
+
 @app.callback()
 def everything(
     context: typer.Context,
