@@ -62,10 +62,10 @@ def read_tar(part: Part, budget: Budget) -> Opened:
                     parts.append(_member(part, member.name, octets))
     except _TAR_BROKEN:
         closed.add(Closed.BROKEN)
-    octets = (part.octets,) if closed else ()
+    searched = (part.octets,) if closed else ()
     if unpacking.is_over:
         closed.add(Closed.OVER_BUDGET)
-    return Opened(Channel.ARCHIVE, ("\n".join(names),), octets, tuple(parts), frozenset(closed))
+    return Opened(Channel.ARCHIVE, ("\n".join(names),), searched, tuple(parts), frozenset(closed))
 
 
 def _member(archive: Part, name: str, octets: bytes) -> Part:

@@ -93,6 +93,11 @@ class Child:
         """Whether the process is known to be no more."""
         return self._process.returncode is not None
 
+    @property
+    def is_lost(self) -> bool:
+        """Whether it cannot be asked any more."""
+        return self.has_ended or self._reader.at_eof()
+
     async def ask(self, message: Message, names: frozenset[str], answer: Answer) -> None:
         """Hand a message over and collect the frames of the answer. Raises WorkerLostError; sets no time limit."""
         try:
@@ -116,7 +121,7 @@ class Child:
         return await self._reader.readexactly(size_bytes)
 
     def kill(self) -> None:
-        """End the process at once."""
+        """End the process at once, and let go of the socket to it."""
         self._writer.transport.abort()
         if self._process.returncode is None:
             self._process.kill()

@@ -65,9 +65,10 @@ def read_ole(part: Part, budget: Budget) -> Opened:
         opened = _message(part, streams, budget, channel)
         return replace(opened, closed=frozenset(closed) | opened.closed)
     texts, more = _document(part, streams)
-    octets = tuple(octets for _, octets in streams)
-    whole = (part.octets,) if closed else ()
-    return Opened(channel, texts, octets + whole, closed=frozenset(closed | more))
+    searched = [octets for _, octets in streams]
+    if closed:
+        searched.append(part.octets)
+    return Opened(channel, texts, tuple(searched), closed=frozenset(closed | more))
 
 
 def _streams(file: olefile.OleFileIO) -> Iterator[tuple[tuple[str, ...], bytes]]:

@@ -75,8 +75,9 @@ class Readers:
         """Return a worker that is ready. Raises WorkerLostError and TimeoutError."""
         self._alive = {child for child in self._alive if not child.has_ended}
         while self._idle:
-            if not (child := self._idle.pop()).has_ended:
+            if not (child := self._idle.pop()).is_lost:
                 return child
+            child.kill()
         child = await Child.start(self._limits)
         self._alive.add(child)
         is_ready = False

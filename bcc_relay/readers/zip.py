@@ -96,6 +96,8 @@ def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, walk: _Walk)
         return
     try:
         with archive.open(member) as file:
+            # The library would keep to itself what it read before it found the checksum wrong.
+            file._expected_crc = None  # type: ignore[attr-defined]  # noqa: SLF001
             head = file.read(_HEAD_BYTES)
             if kind_of(head, "", name) is Kind.PICTURE and not is_xml:
                 return
@@ -106,9 +108,9 @@ def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, walk: _Walk)
     except _BROKEN:
         walk.closed.add(Closed.BROKEN)
         return
-    if not is_sound:
-        walk.closed.add(Closed.BROKEN)
     octets = head + rest
+    if not is_sound or (not walk.unpacking.is_over and zlib.crc32(octets) != member.CRC):
+        walk.closed.add(Closed.BROKEN)
     if is_xml:
         walk.texts.append(xml_text(octets))
     elif octets:
