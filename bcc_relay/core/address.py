@@ -158,7 +158,8 @@ def find_addresses(text: str, known: Known = _NOBODY) -> set[str]:
 
     Finds them in display names, comments, groups, semicolon lists and behind unbalanced quotes, written with full-width
     or spelt-out signs, entities, `%40` or zero-width characters. Hosts of a route (`@a,@b:`) are no addresses. A domain
-    without a dot is none either, unless the address is `known`: nobody outside can be reached there. A known address
+    without a dot, with a top level that is no word, or reserved for private use is none either, unless the address is
+    `known`: nobody outside can be reached there. A known address
     is recognised as such also where other text is glued to it (`addr=a@b.example|`).
     """
     found: set[str] = set()
@@ -241,11 +242,25 @@ def _domain_at(text: str, start: int, known: Known) -> str:
     if match is None:
         return ""
     domain = match[0].strip(".").rstrip("-_")
-    if "." in domain:
-        return domain
-    if spread := _SPREAD_DOMAIN.match(text, start):
-        return spread[0].replace(" ", "")
-    return domain if domain.lower() in known.domains else ""
+    if "." not in domain and (spread := _SPREAD_DOMAIN.match(text, start)):
+        domain = spread[0].replace(" ", "")
+    return domain if domain.lower() in known.domains else reachable(domain)
+
+
+# All top-level domains are letters or an A-label (RFC 3696 2); what follows is a footnote or the end of a sentence.
+_TOP_LABEL = re.compile(r"(xn--[a-z0-9-]+|[^\W\d_]+)(?:[\d-]*|_.*)", re.IGNORECASE)
+# Nobody outside can be reached there (RFC 6761 6.3 and 6.4, RFC 6762 3; "internal" is reserved for private use).
+_NOBODYS = frozenset({"internal", "invalid", "local", "localhost"})
+
+
+def reachable(domain: str) -> str:
+    """Return the part of a run of labels that can be the domain of somebody outside; empty when there is none."""
+    while "." in domain:
+        rest, _, last = domain.rpartition(".")
+        if top := _TOP_LABEL.fullmatch(last):
+            return "" if top[1].lower() in _NOBODYS else f"{rest}.{top[1]}"
+        domain = rest.rstrip(".")
+    return ""
 
 
 def _quoted_before(text: str, end: int) -> str:

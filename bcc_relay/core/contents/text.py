@@ -9,7 +9,7 @@ import re
 import string
 from typing import TYPE_CHECKING
 
-from bcc_relay.core.address import Known, find_addresses, find_encoded
+from bcc_relay.core.address import Known, find_addresses, find_encoded, reachable
 from bcc_relay.core.header import codec_of
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ _SAMPLE_OCTETS = 4096
 _STRAY = re.compile("[\udc80-\udcff]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _ESCAPED_JAPANESE = b"\x1b$"
+_JAPANESE_ESCAPES = re.compile(rb"\x1b[$(&]{1,2}[@-Z]")
 
 
 def decode_text(octets: bytes, charset: str) -> str:
@@ -51,7 +52,7 @@ def decode_text(octets: bytes, charset: str) -> str:
             text = octets.decode("latin_1")
     if _keeps_ascii(codec) and b"\0" not in octets:
         return text
-    lost = set(_spelt_in(octets)) - set(_spelt_in(text.encode("utf-8")))
+    lost = set(_spelt_in(_JAPANESE_ESCAPES.sub(b" ", octets))) - set(_spelt_in(text.encode("utf-8")))
     return "\n".join((text, *sorted(lost))) if lost else text
 
 
@@ -125,7 +126,8 @@ _PLAIN_DOMAIN = re.compile(
     r"([A-Za-z0-9\-]{1,63}+(?:\.[A-Za-z0-9\-]{1,63}+){1,8}+)(?<!-)(\.*+)"
     r"(?=([\r\n<>,;\")])|[ \t]++[^ \t(\[{]|[ \t]*+\Z)"
 )
-_AT_RUN = re.compile(r"@+")
+# Between two signs there is no dot.
+_NO_DOMAIN = re.compile(r"@+ ?([\w\-]{0,64})(?=@)")
 _OTHER_SIGN = re.compile(r"&(?:#0{0,9}(?:64|65312|65131)(?![0-9])|#[xX]0{0,9}(?:40|[fF]{2}20|[fF][eE]6[bB])|commat)")
 _SPELT_AT = re.compile(r"[(\[{][ \t]*at[ \t]*[)\]}]", re.IGNORECASE)
 _INVISIBLE = re.compile(
@@ -153,6 +155,7 @@ def find_in_text(text: str, names: Known) -> set[str]:
         text = _INVISIBLE.sub("", text).replace("\uff20", "@").replace("\ufe6b", "@").replace("\u00a0", " ")
         if _ODD_BRACKET.search(text):
             text = text.translate(_ODD_FORMS)
+    text = _without_identifiers(text, names, found)
     for window in _windows(text, _unusual(text, names, found)):
         _look_closely(window, names, found)
     for signs in (_percents(text), _entities(text), _spelt_out(text)):
@@ -164,12 +167,33 @@ def find_in_text(text: str, names: Known) -> set[str]:
     return found
 
 
+_IDENTIFIER_SIGNS = ("cid:", "mid:", "-ID:", "-Id:", "-id:", "n-Reply-To:", "n-reply-to:", "eferences:")
+# RFC 2392, RFC 5322 3.6.4: they only look like addresses.
+_IDENTIFIERS = re.compile(
+    r"\b[cm]id:[^\s\"'<>()]+"
+    r"|\b(?:message-id|in-reply-to|references|content-id)[ \t]*:\s*(?:(?:>[ \t]*)*<[^<>\s]{1,500}>\s*)+",
+    re.IGNORECASE,
+)
+
+
+def _without_identifiers(text: str, names: Known, found: set[str]) -> str:
+    """Return `text` without the identifiers of messages and parts; known addresses among them go to `found`."""
+    if not any(sign in text for sign in _IDENTIFIER_SIGNS):
+        return text
+    for match in _IDENTIFIERS.finditer(text):
+        found |= find_addresses(match[0], names) & names.keys
+    return _IDENTIFIERS.sub("\n", text)
+
+
 def _unusual(text: str, names: Known, found: set[str]) -> Iterator[int]:
     """Put the addresses that are written plainly into `found`; yield the places of all other "@"."""
     at = text.find("@")
     while at >= 0:
-        if text[at + 1 : at + 2] == "@":
-            at = _AT_RUN.match(text, at).end() - 1  # type: ignore[union-attr]
+        if alone := _NO_DOMAIN.match(text, at):
+            if alone[1].lower() in names.domains:
+                yield at
+            at = alone.end()
+            continue
         key = _plain(text, at, names)
         if key:
             found.add(key)
@@ -185,6 +209,8 @@ def _plain(text: str, at: int, names: Known) -> str:
     if match is None or not local:
         return ""
     domain = match[1].lower()
+    if not domain.rpartition(".")[2].isalpha() or reachable(domain) != domain:
+        return ""
     key = f"{local.lower()}@{domain}"
     if not names.keys or key in names.keys:
         return key
@@ -262,7 +288,14 @@ def _window(text: str, start: int, end: int) -> str:
     return text[start : match.end() if match else end]
 
 
+# "Ask @townnews": the name of somebody on a social network, not the domain of the word before it.
+_HANDLE = re.compile(r"(?<=\s)@(?=[\w.])")
+
+
 def _look_closely(window: str, names: Known, found: set[str]) -> None:
+    if _HANDLE.search(window):
+        found |= find_addresses(window, names) & names.keys
+        window = _HANDLE.sub("\n@", window)
     found |= find_addresses(window, names)
     if "\n" in window:
         joined = _LINE_END.sub("", window)
@@ -343,9 +376,11 @@ def _wide_signs(match: re.Match[bytes]) -> Iterator[tuple[int, str]]:
 
 
 def _wide_readings(octets: bytes, at: int, codec: str) -> Iterator[str]:
-    left = octets[max(0, at - 128) : at]
-    before = left[len(left) % 2 :].decode(codec, "replace")
-    yield from _readings(before, octets[at + 2 : at + 512].decode(codec, "replace"))
+    right = octets[at + 2 : at + 512]
+    if b"." in right:
+        left = octets[max(0, at - 128) : at]
+        before = left[len(left) % 2 :].decode(codec, "replace").rpartition("@")[2]
+        yield from _readings(before, right.decode(codec, "replace").partition("@")[0])
 
 
 def _letters(readings: list[str]) -> int:
