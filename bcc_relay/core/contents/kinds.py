@@ -200,7 +200,8 @@ def _by_magic(head: bytes) -> Kind | None:
 
 
 def _said(media_type: str, name: str) -> Kind | None:
-    by_name = _BY_EXTENSION.get(name.rpartition(".")[2].strip(" .\"'").lower()) if "." in name else None
+    _, dot, extension = name.rstrip(" .\"'").rpartition(".")
+    by_name = _BY_EXTENSION.get(extension.lower()) if dot else None
     by_type = _BY_TYPE.get(media_type)
     if by_type is None:
         by_type = next((kind for prefix, kind in _BY_TYPE_PREFIX if media_type.startswith(prefix)), None)

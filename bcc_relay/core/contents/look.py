@@ -22,6 +22,7 @@ from bcc_relay.core.contents.transfer import (
     IDENTITY,
     QUOTED_PRINTABLE,
     UNKNOWN,
+    UUENCODE,
     encoding_of,
     looks_like_base64,
     undone,
@@ -253,7 +254,7 @@ class _Walk:
         channel = Channel.BODY if is_body else Channel.ATTACHED_LIST
         file = File(kind, _decoded(body, encoding), reading.name, channel, place.depth, reading.type)
         self.file(file, place)
-        if encoding == BASE64 and kind in _READ_HERE and body.content.find(b"@", body.start, body.end) >= 0:
+        if encoding in (BASE64, UUENCODE) and kind in _READ_HERE and body.content.find(b"@", body.start, body.end) >= 0:
             # Text that somebody put behind it, or that was never encoded.
             self.file(replace(file, region=body), place)
 

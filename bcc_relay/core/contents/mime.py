@@ -38,6 +38,9 @@ class Region:
 # --- header and body of a part ---------------------------------------------------------------------------------------
 
 _FIELDS = re.compile(rb"(?:[!-9;-~]++[ \t]*+:[^\n]*+(?:\n|\Z)(?:[ \t]++[^\s][^\n]*+(?:\n|\Z))*+)*+")
+_MIME_LINE = re.compile(
+    rb"\ncontent-(type|transfer-encoding|disposition)[ \t]*+:([^\n]*+(?:\n[ \t][^\n]*+)*+)", re.IGNORECASE
+)
 _BLANK = re.compile(rb"\r?(?:\n|\Z)")
 _BLANK_LINE = re.compile(rb"(?:\A|(?<=\n))\r?\n")
 MOST_HEADER_OCTETS = 256 * 1024
@@ -55,11 +58,10 @@ def entities(region: Region) -> list[tuple[bytes, Region]]:
     if blank := _BLANK.match(content, odd, end):
         return [(crlf(content[start:odd]), region.within(blank.end(), end))]
     ways = [(crlf(content[start:odd]), region.within(odd, end))]
-    if odd > start or content[start : start + 1] in (b" ", b"\t"):
-        near = min(end, odd + MOST_HEADER_OCTETS)
-        later = _BLANK_LINE.search(content, odd, near)
-        if later:
-            ways.append((crlf(content[start : later.start()]), region.within(later.end(), end)))
+    later = _BLANK_LINE.search(content, odd, min(end, odd + MOST_HEADER_OCTETS))
+    # Where no field stands before the odd line, it begins a text, unless the header goes on behind it.
+    if later and (odd > start or _MIME_LINE.search(content, odd, later.start())):
+        ways.append((crlf(content[start : later.start()]), region.within(later.end(), end)))
     return ways
 
 
@@ -70,9 +72,6 @@ def crlf(header: bytes) -> bytes:
     return header.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
 
 
-_MIME_LINE = re.compile(
-    rb"\ncontent-(type|transfer-encoding|disposition)[ \t]*+:([^\n]*+(?:\n[ \t][^\n]*+)*+)", re.IGNORECASE
-)
 MOST_OF_A_FIELD = 16
 """So many differing fields of one name are read."""
 

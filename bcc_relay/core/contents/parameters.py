@@ -15,6 +15,9 @@ _FOLD = re.compile(rb"\r?\n(?=[ \t])")
 _SIMPLE = re.compile(rb'\s*([\w.+-]+/[\w.+-]+)\s*(?:;\s*charset\s*=\s*"?([\w.:+-]+)"?\s*)?;?\s*', re.IGNORECASE)
 _COMMENTS = r"(?:\s++|\([^()]*+\))*+"
 _MEDIA_TYPE = re.compile(rf"{_COMMENTS}([^\s;:,=/()\"]++){_COMMENTS}(?:/{_COMMENTS}([^\s;:,=/()\"]++))?")
+_ANY_TYPE = re.compile(
+    r"\b(text|multipart|message|application|image|audio|video|font|model)\s*/\s*([\w.+\-]++)", re.IGNORECASE
+)
 _PARAMETER = re.compile(
     rf";{_COMMENTS}([^\s=;:\"()<>@,/\\\[\]?]++){_COMMENTS}={_COMMENTS}(?:\"((?:[^\"\\]|\\.)*+)\"?|([^;]*+))", re.DOTALL
 )
@@ -54,16 +57,19 @@ def content_type(value: bytes) -> ContentType:
         charset = {"charset": match[2].decode("latin-1")} if match[2] else {}
         return ContentType(match[1].decode("latin-1").lower(), charset)
     text = _FOLD.sub(b"", value).decode("latin-1")
-    match_ = _MEDIA_TYPE.match(text)
-    media_type = ""
-    if match_:
-        media_type = f"{match_[1]}/{match_[2]}".lower() if match_[2] else match_[1].lower()
+    found = _MEDIA_TYPE.match(text)
+    if not (found and found[2]):
+        found = _ANY_TYPE.search(text.partition(";")[0]) or found
+    media_type = "/".join(filter(None, found.groups())).lower() if found else ""
     given = parameters(text)
     return ContentType(media_type, given, _boundaries(text, given))
 
 
 def parameters(text: str) -> dict[str, str]:
-    """Return the parameters of a field value by lower-case name, in Latin-1, RFC 2231 undone where it is used."""
+    """Return the parameters of a field value by lower-case name, in Latin-1, RFC 2231 undone where it is used.
+
+    Where a parameter stands there in both forms, the one of RFC 2231 has a star behind its name.
+    """
     plain: dict[str, str] = {}
     pieces: dict[str, dict[int, tuple[bool, str]]] = {}
     for name, quoted, bare in _PARAMETER.findall(text):
@@ -73,10 +79,7 @@ def parameters(text: str) -> dict[str, str]:
         elif match := _CONTINUED.fullmatch(name):
             pieces.setdefault(match[1].lower(), {}).setdefault(int(match[2] or 0), (bool(match[3]), value))
     for name, numbered in pieces.items():
-        # A reader that knows no RFC 2231 goes by the plain form, so both are kept.
-        plain.setdefault(name, "")
-        joined = _joined(numbered)
-        plain[name] = joined if plain[name] in ("", joined) else f"{plain[name]} {joined}"
+        plain[f"{name}*" if name in plain else name] = _joined(numbered)
     return plain
 
 
@@ -117,6 +120,6 @@ def _boundaries(text: str, given: dict[str, str]) -> tuple[bytes, ...]:
             readings += [found[0] for end in (_UP_TO_SEMICOLON, _UP_TO_SPECIAL) if (found := end.match(text, start))]
         if len(readings) > _MOST_BOUNDARIES:
             break
-    readings.append(given.get("boundary", ""))
+    readings += [given.get("boundary", ""), given.get("boundary*", "")]
     octets = (reading.rstrip().encode("latin-1", "replace") for reading in readings)
     return tuple(dict.fromkeys(reading for reading in octets if reading))[:_MOST_BOUNDARIES]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import binascii
 import re
+from itertools import islice
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ _NAMES = {
 _TOKEN = re.compile(rb"(?:[\s\"']++|\([^()]*+\))*+([^\s;\"'(),:]*+)")
 _NOT_BASE64 = bytes(set(range(256)) - set(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"))
 _LINE_FEED = 0x0A
+_MOST_UU_FILES = 1000
 _MOST_SPACED = 100_000
 _MOST_PIECES = 4096
 _PADDING = re.compile(rb"=+")
@@ -43,12 +45,11 @@ def encoding_of(value: bytes) -> str:
 
 
 def undone(content: Content, start: int, end: int, encoding: str) -> bytes:
-    """Return the octets between `start` and `end` with their encoding undone; as they are where it is identity.
-
-    What stands uuencoded comes out as it is: `uu_files` finds it there.
-    """
+    """Return the octets between `start` and `end` with their encoding undone; as they are where it is identity."""
     if encoding == BASE64:
         return _from_base64(content, start, end)
+    if encoding == UUENCODE and (files := list(islice(_uu_files(content, start, end), _MOST_UU_FILES))):
+        return b"\n".join(octets for _, octets in files)
     octets = content[start:end]
     return from_quoted_printable(octets) if encoding == QUOTED_PRINTABLE else octets
 
@@ -92,10 +93,14 @@ def from_quoted_printable(octets: bytes) -> bytes:
 
 def uu_files(region: Region) -> Iterator[tuple[bytes, bytes]]:
     """Yield name and octets of each uuencoded file in a text (POSIX uuencode, both of its forms)."""
-    content, at, stop = region.content, region.start, region.end
+    yield from _uu_files(region.content, region.start, region.end)
+
+
+def _uu_files(content: Content, start: int, stop: int) -> Iterator[tuple[bytes, bytes]]:
+    at = start
     while begin := _UU_BEGIN.search(content, at, stop):
         at = begin.end()
-        if begin.start() > region.start and content[begin.start() - 1] != _LINE_FEED:
+        if begin.start() > start and content[begin.start() - 1] != _LINE_FEED:
             continue
         end = _UU_END.search(content, begin.end() - 1, stop)
         lines = content[begin.end() : end.start() + 1 if end else stop]
