@@ -5,18 +5,18 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import secrets
 import time
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from bcc_relay.backtest.deciding import decide_all
+from bcc_relay.backtest.recall import open_memory
 from bcc_relay.backtest.sources import NotUsed, files_in, places_in
 from bcc_relay.backtest.state import State, StateError, remove
 from bcc_relay.backtest.totals import timed, total
 from bcc_relay.backtest.workers import cores, read_all
-from bcc_relay.store.sql import open_store
-from bcc_relay.wiring import now
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -147,14 +147,13 @@ async def _decide(plan: Plan, state: State, memory: Path, progress: Progress) ->
         remove(memory)
         with state.together():
             state.begin_turns(plan.settings)
+            state.note("key", secrets.token_hex(32))
     missing = state.count("turns") - state.count("decided")
     if missing:
-        store = await open_store(f"sqlite://{memory}", clock=now)
-        try:
+        key = bytes.fromhex(state.about("key") or "")
+        async with open_memory(memory, key) as remembered:
             with progress("Deciding", missing) as advance:
-                await decide_all(state, store.memory, plan.house, advance)
-        finally:
-            await store.close()
+                await decide_all(state, remembered, plan.house, advance)
     # All is decided: the memory has done its work, and says nothing that the state does not.
     remove(memory)
 
