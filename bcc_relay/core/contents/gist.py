@@ -7,7 +7,7 @@ import re
 
 from bcc_relay.core.contents.quoted import split_quoted
 
-_MOST_CHARACTERS = 8192
+_MOST_CHARACTERS = 4096
 _MOST_GREETING = 1000
 _MOST_WORDS = 600
 _FEWEST_WORDS = 8
@@ -19,6 +19,7 @@ _GREETING = re.compile(
     r"[^,!:;.\n]{0,80}(?:[,!:;.\n]|\Z)|[^\n,!:.?]{1,60}(?:[,!:][ \t\r]*\n|\n[ \t\r]*\n)|[^\n]{1,30}様[ \t\r]*\n)",
     re.IGNORECASE,
 )
+_FIRST_WORD = re.compile(r"\A\S+")
 # Letters stay, in whatever script; what else there is in ASCII parts words.
 _LETTERS = bytes(octet if chr(octet).isalpha() or octet >= 0x80 else 32 for octet in range(256))
 # Scripts that put no space between words: each letter counts as half a word.
@@ -28,7 +29,7 @@ _UNSPACED = re.compile("[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff]")
 def gist_of(text: str) -> bytes:
     """Return 16 octets that are the same for texts of the same words; none where the text has fewer than eight.
 
-    The greeting, quoted text, addresses, numbers, case and layout do not count, nor does what follows the first 8 kB.
+    The greeting, quoted text, addresses, numbers, case and layout do not count, nor does what follows the first 4 kB.
     """
     start = text[: _MOST_GREETING + _MOST_CHARACTERS].lstrip()
     greeting = _GREETING.match(start)
@@ -42,6 +43,12 @@ def gist_of(text: str) -> bytes:
 
 
 def _words(text: str) -> list[bytes]:
-    if "@" in text or "\uff20" in text:
-        text = " ".join(word for word in text.split() if "@" not in word and "\uff20" not in word)
+    first, *others = text.replace("\uff20", "@").split("@")
+    if others:
+        pieces = [_but_last_word(first), *(_but_last_word(_FIRST_WORD.sub("", piece)) for piece in others[:-1])]
+        text = " ".join((*pieces, _FIRST_WORD.sub("", others[-1])))
     return text.encode("utf-8", "replace").translate(_LETTERS).split()
+
+
+def _but_last_word(text: str) -> str:
+    return text[: max(text.rfind(" "), text.rfind("\n")) + 1]

@@ -9,64 +9,102 @@ import re
 from html import unescape
 from urllib.parse import unquote
 
-# A tag ends at the first ">", also within quotes: the rest of a value then counts as text, and nothing is lost.
-_TAG = re.compile(r"<[/!?A-Za-z][^>]*>?")
 _COMMENT = re.compile(r"<!--(.*?)(?:--!?>|\Z)", re.DOTALL)
-_NOT_SHOWN = re.compile(
-    r"<(?:style|script|title|template)\b[^>]*>?([^<]*(?:<(?!/(?:style|script|title|template)\b)[^<]*)*)", re.IGNORECASE
-)
-# Tags between whose sides a reader sees no gap.
-_INLINE = re.compile(
-    r"</?(?:a|abbr|acronym|b|bdi|bdo|big|cite|code|del|dfn|em|font|i|ins|kbd|label|mark|nobr|o:p|q|s|samp|small|span|"
-    r"strike|strong|sub|sup|tt|u|var|wbr)(?:[\s/][^>]*)?>",
-    re.IGNORECASE,
-)
-_CELL = re.compile(r"</?t[dh](?:[\s/][^>]*)?>", re.IGNORECASE)
-_LINE_END = re.compile(r"[\r\n]+")
+# Tags between whose sides a reader sees no gap, and those that part cells.
+_INLINE = frozenset({
+    "a", "abbr", "acronym", "b", "bdi", "bdo", "big", "cite", "code", "del", "dfn", "em", "font", "i", "ins", "kbd",
+    "label", "mark", "nobr", "o:p", "q", "s", "samp", "small", "span", "strike", "strong", "sub", "sup", "tt", "u",
+    "var", "wbr",
+})  # fmt: skip
+_CELLS = frozenset({"td", "th"})
+_NOT_SHOWN = frozenset({"style", "script", "title", "template"})
+_NAME = re.compile(r"/?([A-Za-z][A-Za-z0-9:\-]*)")
+_BEGINS_TAG = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz/!?")
 # What may hold an address, or a part of one.
-_SIGN = r"(?:[@\uff20\ufe6b]|%40|%[eE][fF]%|=40|&#|&commat|[(\[{] ?[aA][tT] ?[)\]}])"
+_SIGN = re.compile(r"[@\uff20\ufe6b]|%40|%[eE][fF]%|=40|&#|&commat|[(\[{] ?[aA][tT] ?[)\]}]")
 _VALUE = re.compile(r"=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s\"'>]+))")
-_HAS_SIGN = re.compile(_SIGN)
 # An address that fills the text between two tags.
-_ALONE = re.compile(r">\s*([\w.+\-]{1,64}@[\w.\-]{1,255})\s*(?=<)")
+_ALONE = re.compile(r"\s*([\w.+\-]{1,64}@[\w.\-]{1,255})\s*")
 _MAIL_FIELD = re.compile(r"[?&][A-Za-z\-]{1,40}=")
 _LONG_NUMBER = re.compile(r"&#[0-9]{9,}")
 _STILL_ENCODED = re.compile(r"&(?:#|amp|commat|period|shy|zw)")
 
 
 def visible_and_hidden_text(html: str) -> str:
-    """Return the text of an HTML document: what is shown, a line for each block; then comments, styles, attributes.
+    """Return the text of an HTML document: what is shown, a line for each block; then comments, scripts, attributes.
 
     Entities are decoded, twice where they are encoded twice; links are percent-decoded. Tags, comments and invisible
-    characters within a word leave no gap. Linear in the input, whatever it is.
+    characters within a word leave no gap. Attributes, styles and scripts in which no address can be are left out.
+    Linear in the input, whatever it is.
     """
-    hidden = [match[0] for match in _COMMENT.finditer(html)] if "<!--" in html else []
-    shown = _COMMENT.sub("", html) if hidden else html
-    unseen = [match[1] for match in _NOT_SHOWN.finditer(shown)]
-    if unseen:
-        shown = _NOT_SHOWN.sub("\n", shown)
-    values = [value for tag in _tags_with_signs(html) for value in _values(tag)]
-    alone = _ALONE.findall(html)
     if "<pre" not in html and "<PRE" not in html:
-        shown = _LINE_END.sub(" ", shown)
-    hidden = [_without_tags(piece.replace("<!--", " ").replace("-->", " ")) for piece in (*hidden, *unseen)]
-    return "\n".join((_decoded(_without_tags(shown)), *(_decoded(piece) for piece in hidden), *alone, *values))
+        html = html.replace("\r\n", " ").replace("\n", " ").replace("\r", " ")
+    comments: list[str] = []
+    if "<!--" in html:
+        comments = _COMMENT.findall(html)
+        html = _COMMENT.sub("", html)
+    document = _Document()
+    document.read(html)
+    for comment in comments:
+        document.read_hidden(comment)
+    texts = ("".join(document.shown), *filter(_SIGN.search, document.hidden), *document.comments)
+    return "\n".join((*map(_decoded, texts), *document.values))
 
 
-def _without_tags(html: str) -> str:
-    return _TAG.sub("\n", _CELL.sub("\t", _INLINE.sub("", html)))
+class _Document:
+    """What has been read so far."""
 
+    def __init__(self) -> None:
+        self.shown: list[str] = []
+        self.hidden: list[str] = []
+        self.comments: list[str] = []
+        self.values: list[str] = []
+        self._gaps: dict[str, str | None] = {}
 
-def _tags_with_signs(html: str) -> list[str]:
-    pieces = html.split("<")[1:]
-    tags = (piece.partition(">")[0] for piece in pieces if "@" in piece or "%" in piece or "&" in piece or "(" in piece)
-    return [tag for tag in tags if _HAS_SIGN.search(tag)]
+    def read_hidden(self, html: str) -> None:
+        """Read what no reader shows, as a comment."""
+        shown, self.shown = self.shown, []
+        self.read(html)
+        self.comments.append("".join(self.shown))
+        self.shown = shown
+
+    def read(self, html: str) -> None:
+        """Part a document at each "<". A tag ends at the first ">" or "<": what it cuts off counts as text."""
+        first, *pieces = html.split("<")
+        out = self.shown
+        out.append(first)
+        gaps = self._gaps
+        for piece in pieces:
+            if piece[:1] not in _BEGINS_TAG:
+                out.append("<" + piece)
+                continue
+            tag, _, text = piece.partition(">")
+            gap = gaps[tag] if tag in gaps else self._look_at(tag)
+            if gap is None:
+                out = self.shown if tag[0] == "/" else self.hidden
+                gap = "\n"
+            out.append(gap)
+            out.append(text)
+            if "@" in text and (alone := _ALONE.fullmatch(text)):
+                self.values.append(alone[1])
+
+    def _look_at(self, tag: str) -> str | None:
+        """Return the gap that a tag leaves, none for one that begins or ends hidden text; keep its values."""
+        if _SIGN.search(tag):
+            self.values.extend(_values(tag))
+        match = _NAME.match(tag)
+        name = match[1].lower() if match else ""
+        gap: str | None = "" if name in _INLINE else "\t" if name in _CELLS else "\n"
+        if name in _NOT_SHOWN:
+            gap = None
+        self._gaps[tag] = gap
+        return gap
 
 
 def _values(tag: str) -> list[str]:
     """Return the values of a tag's attributes, decoded; the whole tag when they do not hold what it holds."""
     values = [quoted or single or bare for quoted, single, bare in _VALUE.findall(tag)]
-    values = [value for value in values if _HAS_SIGN.search(value)] or [tag]
+    values = [value for value in values if _SIGN.search(value)] or [tag]
     return [_link(_decoded(value)) for value in values]
 
 
@@ -78,10 +116,11 @@ def _link(value: str) -> str:
 
 
 def _decoded(text: str) -> str:
+    text = text.replace("&nbsp;", " ")
     if "&" not in text:
         return text
     text = _unescaped(text)
-    return _unescaped(text) if _STILL_ENCODED.search(text) else text
+    return _unescaped(text) if "&" in text and _STILL_ENCODED.search(text) else text
 
 
 def _unescaped(text: str) -> str:

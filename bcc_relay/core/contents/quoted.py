@@ -1,26 +1,31 @@
 """Header blocks that people quote and forward: where in a text they stand.
 
 A block is told by labels ("From:", "Gesendet:") of at least two kinds near each other, in the language and layout of
-whichever mail program wrote it. What is found decides only as what an address counts; no text is lost.
+whichever mail program wrote it, or by a line like "On ... wrote:". What is found decides only as what an address
+counts; no text is lost.
 """
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# In English, German, French, Spanish, Welsh and Japanese; then in Dutch, Italian and Portuguese.
+# In English, German, French, Spanish, Welsh, Japanese; then in Dutch, Italian, Portuguese, Danish, Norwegian, Swedish
+# and Polish.
 _LABELS_BY_KIND = {
-    "from": "from|von|de|oddi wrth|差出人|送信者|van|da|enviado por|sent by|forwarded by|resent-from",
+    "from": "from|sent by|forwarded by|resent-from|von|de|envoyé par|enviado por|oddi wrth|差出人|送信者|van|da|"
+    "fra|från|od",
     "date": "sent|date|date sent|sent on|gesendet|datum|envoyé|envoyé le|date d'envoi|enviado|enviado el|fecha|"
-    "anfonwyd|dyddiad|送信日時|日時|送信済み|日付|verzonden|inviato|data|enviada em|enviado em",
-    "to": "to|resent-to|an|à|a|destinataire|destinataires|para|at|宛先|aan|per",
-    "cc": "cc|ccs|copy|copy to|kopie|copie|copie à|con copia|copia|copi|写し",
-    "bcc": "bcc|blindkopie|cci|cco|ccn",
-    "subject": "subject|subj|re|betreff|objet|asunto|pwnc|件名|onderwerp|oggetto|assunto",
+    "anfonwyd|dyddiad|送信日時|日時|送信済み|日付|verzonden|inviato|data|enviada em|enviado em|sendt|"
+    "dato|skickat|wysłano",
+    "to": "to|resent-to|an|à|a|destinataire|destinataires|para|at|宛先|aan|per|til|till|do",
+    "cc": "cc|ccs|copy|copy to|kopie|copie|copie à|con copia|copia|copi|写し|kopi|kopia|dw",
+    "bcc": "bcc|blindkopie|cci|cco|ccn|udw",
+    "subject": "subject|subj|re|betreff|thema|objet|asunto|pwnc|件名|onderwerp|oggetto|assunto|emne|ämne|temat",
     "answer": "reply-to|reply to|please respond to|please reply to|antwort an|répondre à|responder a|ateb i|返信先",
     "more": "importance|priority|sensitivity|attachment|attachments|organization|message-id|received|wichtigkeit|"
     "anlagen|pièces jointes|importancia|datos adjuntos|atodiadau|添付ファイル|重要度",
@@ -30,26 +35,30 @@ _LONGEST_LABEL = max(map(len, _KIND_OF))
 _PEOPLE = ("to", "cc", "bcc", "from", "answer", "more")
 # Before a label: quote marks, bold marks, bullets, table bars.
 _MARKS = " \t>|*_\u00a0\u2022\ufeff\u200b:-"
-_COLONS = ":\uff1a"
-# Between two labels of one block.
+_MOST_MARKS = 64
+# Lotus Notes puts a label on a line of its own, without a colon, and some forms put all labels on one line.
+_BARE_SUBJECT = re.compile(r"\n[ \t>]*(?:Subject|Betreff|Thema|Objet|Asunto)(?:\t|[ \t]*\r?\n)")
+_BARE_LABEL = re.compile(r"(?<=\n)[ \t>]*([^\W\d_]{1,12})(?:\t|[ \t]*(?=\r?\n))")
+# Between two labels of one block, and above the first.
 _MOST_LINES_BETWEEN = 8
 _MOST_LINES_OF_PEOPLE = 2000
 _MOST_LINES_ABOVE = 8
+_MOST_LINES_OF_ATTRIBUTION = 3
+_LONGEST_LINE_ABOVE = 200
 _RULE = re.compile(
-    r"-{2,}|_{10,}|={5,}|begin forwarded|forwarded (?:by|message)|original (?:message|appointment)|"
+    r"-{4,}|_{10,}|={5,}|begin forwarded|forwarded (?:by|message)|original (?:message|appointment)|"
     r"weitergeleitete nachricht|ursprüngliche nachricht|message (?:d'origine|transféré)|mensaje (?:original|reenviado)|"
     r"neges wreiddiol|anfonwyd ymlaen|元のメッセージ|転送",
     re.IGNORECASE,
 )
-_MOMENT = re.compile(r"\d{1,4}[/.\-]\d{1,2}[/.\-]\d{2,4}|\d{1,2}:\d\d|年\d{1,2}月|\b(?:19|20)\d\d\b")
+_MOMENT = re.compile(r"\d{1,4}[/.\-]\d{1,2}[/.\-]\d{2,4}|\d{1,2}[:.h]\d\d|年\d{1,2}月|\b(?:19|20)\d\d\b")
+# Verbs by language. Where the name comes last, the line ends with an angle bracket.
 _WROTE = re.compile(
-    r"(?:wrote|writes|schrieb[^:\n]{0,200}|écrit|escribió|ysgrifennodd[^:\n]{0,200}|書きました|のメール|schreef[^:\n]{0,200}|"
-    r"scritto|escreveu)[ \t\u00a0>*_]*\Z",
-    re.IGNORECASE,
+    r"\b(?:wrote|writes|schrieb|écrit|escribió|ysgrifennodd|schreef|scritto|escreveu|skrev|napisał)\b|書きました|のメール|>\s*\Z"
 )
-_MOST_LINES_OF_ATTRIBUTION = 3
 _GOES_ON = (",", ";", "<", "\uff0c", "\u3001")
-_LOOKS_LIKE_PEOPLE = re.compile(r"[@;,<]|/[A-Za-z]")
+_LOOKS_LIKE_PEOPLE = re.compile(r"[@;<]|\w/\w")
+_MAYBE_PEOPLE = re.compile(r"[@;,<]|\w/\w")
 
 
 def split_quoted(text: str) -> tuple[str, str]:
@@ -57,75 +66,104 @@ def split_quoted(text: str) -> tuple[str, str]:
 
     Every line stands in one of the two.
     """
-    spans = list(_blocks(text))
-    if not spans:
-        return text, ""
     outside, inside, at = [], [], 0
-    for start, end in spans:
+    for start, end in _blocks(text):
         outside.append(text[at:start])
         inside.append(text[start:end])
         at = end
-    outside.append(text[at:])
-    return "\n".join(outside), "\n".join(inside)
+    return "\n".join((*outside, text[at:])) if outside else text, "\n".join(inside)
 
 
-class _Line:
-    """One line of the text, and what its label says."""
+@dataclass(frozen=True, slots=True)
+class _Label:
+    """What the label of a line says, and where the line begins and ends."""
 
-    __slots__ = ("end", "kind", "start")
+    start: int
+    end: int
+    kind: str
 
-    def __init__(self, start: int, end: int, kind: str) -> None:
-        self.start, self.end, self.kind = start, end, kind
+
+_ATTRIBUTION = "attribution"
 
 
 def _blocks(text: str) -> Iterator[tuple[int, int]]:
     """Yield where blocks begin and end, in order, each made of whole lines."""
     done = 0
     for group in _groups(text):
-        start, end = group[0].start, _end_of_last(text, group[-1])
-        start = _begin_above(text, start, done) if group[0].kind != "wrote" else start
-        if start >= done:
+        if group[-1].end > done:
+            start = max(done, group[0].start)
+            if group[0].kind != _ATTRIBUTION:
+                start = _begin_above(text, start, done)
+            end = _end_of_last(text, group[-1])
             yield start, end
             done = end
-        elif end > done:
-            yield done, end
-            done = end
 
 
-def _groups(text: str) -> Iterator[list[_Line]]:
-    group: list[_Line] = []
-    for line in _labelled(text):
-        if line.kind == "wrote":
-            if len({one.kind for one in group}) > 1:
+def _groups(text: str) -> Iterator[list[_Label]]:
+    """Yield the labels of each block."""
+    group: list[_Label] = []
+    for label in _labels(text):
+        if group and not _belongs(text, group, label):
+            if _is_block(group):
                 yield group
             group = []
-            yield [line]
-            continue
-        if group and not _is_near(text, group[-1], line):
-            if len({one.kind for one in group}) > 1:
-                yield group
-            group = []
-        group.append(line)
-    if len({one.kind for one in group}) > 1:
+        group.append(label)
+    if _is_block(group):
         yield group
 
 
-def _labelled(text: str) -> Iterator[_Line]:
-    """Yield the lines that begin with a label, and those of attribution."""
+def _is_block(group: list[_Label]) -> bool:
+    kinds = {label.kind for label in group}
+    return len(kinds) > 1 or _ATTRIBUTION in kinds
+
+
+def _labels(text: str) -> Iterator[_Label]:
+    """Yield the lines that begin with a label, and those of attribution, in order."""
     if "\uff1a" in text:
         text = text.replace("\uff1a", ":")
+    if _BARE_SUBJECT.search(text):
+        yield from sorted((*_with_colon(text), *_bare(text)), key=lambda label: label.start)
+    else:
+        yield from _with_colon(text)
+
+
+def _with_colon(text: str) -> Iterator[_Label]:
+    # Where the line of the colon begins and ends is never looked for twice: it may be the whole text.
+    start = end = 0
     at = text.find(":")
     while at >= 0:
-        before = text[max(0, at - _LONGEST_LABEL - 24) : at]
-        cut = before.rfind("\n")
-        start = at - len(before) + cut + 1
-        if cut >= 0 or start == 0:
-            kind = _KIND_OF.get(before[cut + 1 :].strip(_MARKS).lower())
-            if kind:
-                end = _line_end(text, at)
-                yield _Line(start, end, kind)
-                at = end - 1
+        if at >= end:
+            start, end = max(end, text.rfind("\n", end, at) + 1), _line_end(text, at)
+        if text[at - 1 : at] == ":":
+            at = text.find(":", at + 1)
+            continue
+        name = text[max(start, at - _LONGEST_LABEL - _MOST_MARKS) : at]
+        if len(name) > _LONGEST_LABEL:
+            name = name.rpartition("  ")[2].rpartition("\t")[2]
+        if kind := _KIND_OF.get(name.strip(_MARKS).lower()):
+            yield _Label(start, end, kind)
+        elif text[at + 1 : at + 2] in ("", "\n", "\r") and (label := _attribution(text, at)):
+            yield label
         at = text.find(":", at + 1)
+
+
+def _bare(text: str) -> Iterator[_Label]:
+    for match in _BARE_LABEL.finditer(text):
+        if kind := _KIND_OF.get(match[1].lower()):
+            yield _Label(match.start(), _line_end(text, match.end()), kind)
+
+
+def _attribution(text: str, at: int) -> _Label | None:
+    """Return the lines that say who wrote when, if the colon ends such lines."""
+    start = at
+    for _ in range(_MOST_LINES_OF_ATTRIBUTION):
+        start = text.rfind("\n", max(0, start - 1 - _LONGEST_LINE_ABOVE), max(0, start - 1)) + 1
+        lines = text[start:at]
+        if _MOMENT.search(lines):
+            return _Label(start, _line_end(text, at), _ATTRIBUTION) if _WROTE.search(lines) else None
+        if not start:
+            break
+    return None
 
 
 def _line_end(text: str, at: int) -> int:
@@ -133,20 +171,21 @@ def _line_end(text: str, at: int) -> int:
     return len(text) if end < 0 else end + 1
 
 
-def _is_near(text: str, first: _Line, second: _Line) -> bool:
-    between = text[first.end : second.start]
-    if not between:
-        return True
-    most = _MOST_LINES_OF_PEOPLE if first.kind in _PEOPLE else _MOST_LINES_BETWEEN
-    lines = between.split("\n", most + 1)
-    if len(lines) > most + 1:
+def _belongs(text: str, group: list[_Label], label: _Label) -> bool:
+    """Whether a label continues the block that the group has begun."""
+    last = group[-1]
+    if _ATTRIBUTION in (last.kind, label.kind):
         return False
+    most = _MOST_LINES_OF_PEOPLE if last.kind in _PEOPLE else _MOST_LINES_BETWEEN
+    lines = text[last.end : label.start].split("\n", most + 1)
     blank = sum(1 for line in lines if not line.strip(_MARKS + "\r"))
-    others = sum(1 for line in lines if not _LOOKS_LIKE_PEOPLE.search(line)) - blank
-    return blank + others <= _MOST_LINES_BETWEEN
+    others = sum(1 for line in lines if not _MAYBE_PEOPLE.search(line)) - blank
+    if len(lines) > most + 1 or blank + others > _MOST_LINES_BETWEEN:
+        return False
+    return not others or all(one.kind != label.kind for one in group)
 
 
-def _end_of_last(text: str, last: _Line) -> int:
+def _end_of_last(text: str, last: _Label) -> int:
     """Return where the value of the last label ends: with it come the lines that continue a list of people."""
     end = last.end
     if last.kind not in _PEOPLE:
@@ -155,9 +194,7 @@ def _end_of_last(text: str, last: _Line) -> int:
     while end < len(text):
         following_end = _line_end(text, end)
         following = text[end:following_end].strip(_MARKS + "\r\n")
-        if following and not (value.endswith(_GOES_ON) or _LOOKS_LIKE_PEOPLE.search(following)):
-            break
-        if not following and not value.endswith(_GOES_ON):
+        if not value.endswith(_GOES_ON) and not (following and _LOOKS_LIKE_PEOPLE.search(following)):
             break
         value = following or value
         end = following_end
@@ -166,15 +203,13 @@ def _end_of_last(text: str, last: _Line) -> int:
 
 def _begin_above(text: str, start: int, done: int) -> int:
     """Return where the block begins: a line above the labels may say who wrote when, or that something is forwarded."""
-    begin, at = start, start
+    begin = at = start
     for _ in range(_MOST_LINES_ABOVE):
-        if at <= done:
-            break
-        above = max(done, text.rfind("\n", done, at - 1) + 1)
+        above = max(done, text.rfind("\n", max(done, at - 1 - _LONGEST_LINE_ABOVE), max(done, at - 1)) + 1)
         line = text[above:at]
+        if at <= done or len(line) >= _LONGEST_LINE_ABOVE:
+            break
         if _RULE.search(line) or _MOMENT.search(line):
             begin = above
-        elif line.strip(_MARKS + "\r\n") and len(line) > 200:
-            break
         at = above
     return begin

@@ -10,6 +10,7 @@ import string
 from typing import TYPE_CHECKING
 
 from bcc_relay.core.address import Known, find_addresses, find_encoded, reachable
+from bcc_relay.core.contents.octets import spelt_in
 from bcc_relay.core.header import codec_of
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def decode_text(octets: bytes, charset: str) -> str:
             text = octets.decode("latin_1")
     if _keeps_ascii(codec) and b"\0" not in octets:
         return text
-    lost = set(_spelt_in(_JAPANESE_ESCAPES.sub(b" ", octets))) - set(_spelt_in(text.encode("utf-8")))
+    lost = set(spelt_in(_JAPANESE_ESCAPES.sub(b" ", octets))) - set(spelt_in(text.encode("utf-8")))
     return "\n".join((text, *sorted(lost))) if lost else text
 
 
@@ -123,7 +124,7 @@ _PLAIN_LOCAL = string.ascii_letters + string.digits + "._+-"
 _PLAIN_BEFORE = frozenset(' \t\r\n<,:("')
 # A domain behind which no further piece of it can stand.
 _PLAIN_DOMAIN = re.compile(
-    r"([A-Za-z0-9\-]{1,63}+(?:\.[A-Za-z0-9\-]{1,63}+){1,8}+)(?<!-)(\.*+)"
+    r"([A-Za-z0-9\-]{1,63}(?:\.[A-Za-z0-9\-]{1,63}+){0,8}\.[A-Za-z]{1,63}+)(\.*+)"
     r"(?=([\r\n<>,;\")])|[ \t]++[^ \t(\[{]|[ \t]*+\Z)"
 )
 # Between two signs there is no dot.
@@ -161,13 +162,13 @@ def find_in_text(text: str, names: Known) -> set[str]:
     for signs in (_percents(text), _entities(text), _spelt_out(text)):
         for window in _windows(text, signs):
             _look_closely(window, names, found)
-    if "=40" in text and names.keys:
+    if "=" in text and names.keys:
         for window in _windows(text, _all(text, "=40")):
             found |= find_encoded(window, names)
     return found
 
 
-_IDENTIFIER_SIGNS = ("cid:", "mid:", "-ID:", "-Id:", "-id:", "n-Reply-To:", "n-reply-to:", "eferences:")
+_ENDS_OF_IDENTIFIERS = frozenset({"cid", "mid", "-id", "-to", "ces"})
 # RFC 2392, RFC 5322 3.6.4: they only look like addresses.
 _IDENTIFIERS = re.compile(
     r"\b[cm]id:[^\s\"'<>()]+"
@@ -178,7 +179,7 @@ _IDENTIFIERS = re.compile(
 
 def _without_identifiers(text: str, names: Known, found: set[str]) -> str:
     """Return `text` without the identifiers of messages and parts; known addresses among them go to `found`."""
-    if not any(sign in text for sign in _IDENTIFIER_SIGNS):
+    if not any(text[max(0, at - 3) : at].lower() in _ENDS_OF_IDENTIFIERS for at in _all(text, ":")):
         return text
     for match in _IDENTIFIERS.finditer(text):
         found |= find_addresses(match[0], names) & names.keys
@@ -209,7 +210,7 @@ def _plain(text: str, at: int, names: Known) -> str:
     if match is None or not local:
         return ""
     domain = match[1].lower()
-    if not domain.rpartition(".")[2].isalpha() or reachable(domain) != domain:
+    if reachable(domain) != domain:
         return ""
     key = f"{local.lower()}@{domain}"
     if not names.keys or key in names.keys:
@@ -247,8 +248,8 @@ def _all(text: str, sign: str) -> Iterator[int]:
         at = text.find(sign, at + 1)
 
 
-def _percents(text: str) -> Iterator[int]:
-    return _all(text, "%40")
+def _percents(text: str) -> Iterable[int]:
+    return _all(text, "%40") if "%" in text else ()
 
 
 def _entities(text: str) -> Iterable[int]:
@@ -307,17 +308,6 @@ def _look_closely(window: str, names: Known, found: set[str]) -> None:
 
 # --- any octets ------------------------------------------------------------------------------------------------------
 
-_LOCAL_OCTETS = (string.ascii_letters + string.digits + "._+-'!#$%&*/=?^`{|}~").encode() + bytes(range(0x80, 0x100))
-_ASCII_LOCAL = re.compile(r"[A-Za-z0-9._+\-'!#$%&*/=?^`{|}~]{1,64}")
-_ANY_LOCAL = re.compile(r"[^\W_]?[\w.+\-'!#$%&*/=?^`{|}~]{0,64}")
-_DOMAIN_OCTETS = re.compile(
-    rb"@((?:[A-Za-z0-9\x80-\xff][A-Za-z0-9\-\x80-\xff]{0,62}+\.){1,20}[A-Za-z\x80-\xff][A-Za-z0-9\-\x80-\xff]{1,62})"
-)
-_ASCII_DOMAIN = re.compile(
-    r"(?:[A-Za-z0-9][A-Za-z0-9\-]{0,62}+\.){1,20}(?:[Xx][Nn]--[A-Za-z0-9\-]{1,59}|[A-Za-z]{2,63})"
-)
-_ANY_DOMAIN = re.compile(r"(?:[^\W_][\w\-]{0,62}+\.){1,20}[^\W\d_][\w\-]{1,62}")
-_WIDE_SIGN = re.compile(rb"(?:(\0)@(\0)?|@(\0))(?=\0?[^@\0])")
 _TOP_LEVEL = re.compile(r"(?:xn--[a-z0-9\-]+|[^\W\d_]{2,63})")
 
 
@@ -331,7 +321,7 @@ def find_in_octets(octets: bytes, names: Known) -> set[str]:
     if _is_text(octets):
         found = find_in_text(decode_text(octets, ""), names)
     else:
-        for spelt in set(_spelt_in(octets)):
+        for spelt in set(spelt_in(octets)):
             keys = find_addresses(spelt, names)
             found |= keys if spelt.isascii() else keys & names.keys
     return {key for key in found if key in names.keys or _TOP_LEVEL.fullmatch(key.rpartition(".")[2])}
@@ -353,43 +343,3 @@ def _is_text(octets: bytes) -> bool:
 
 def _is_mostly_utf_8(sample: bytes) -> bool:
     return len(_STRAY.findall(sample.decode("utf-8", "surrogateescape"))) * 10 <= len(sample)
-
-
-def _spelt_in(octets: bytes) -> Iterator[str]:
-    """Yield every `local@domain` in ASCII, UTF-8 and UTF-16, and the part of it that is ASCII."""
-    for match in _DOMAIN_OCTETS.finditer(octets):
-        at = match.start()
-        before = octets[max(0, at - 64) : at]
-        local = before[len(before.rstrip(_LOCAL_OCTETS)) :]
-        yield from _readings(local.decode("utf-8", "replace"), match[1].decode("utf-8", "replace"))
-    for match in _WIDE_SIGN.finditer(octets):
-        # Where there is a zero on both sides, one reading begins or ends within a character.
-        yield from max((list(_wide_readings(octets, *sign)) for sign in _wide_signs(match)), key=_letters, default=())
-
-
-def _wide_signs(match: re.Match[bytes]) -> Iterator[tuple[int, str]]:
-    """Yield where a sign of two octets begins, and in which order they are read."""
-    if match[1]:
-        yield match.start(), "utf_16_be"
-    if match[2] or match[3]:
-        yield match.end() - 2, "utf_16_le"
-
-
-def _wide_readings(octets: bytes, at: int, codec: str) -> Iterator[str]:
-    right = octets[at + 2 : at + 512]
-    if b"." in right:
-        left = octets[max(0, at - 128) : at]
-        before = left[len(left) % 2 :].decode(codec, "replace").rpartition("@")[2]
-        yield from _readings(before, right.decode(codec, "replace").partition("@")[0])
-
-
-def _letters(readings: list[str]) -> int:
-    return sum(map(len, readings))
-
-
-def _readings(before: str, after: str) -> Iterator[str]:
-    backwards = before[::-1]
-    for local_pattern, domain_pattern in ((_ASCII_LOCAL, _ASCII_DOMAIN), (_ANY_LOCAL, _ANY_DOMAIN)):
-        local, domain = local_pattern.match(backwards), domain_pattern.match(after)
-        if local and local[0] and domain:
-            yield f"{local[0][::-1]}@{domain[0]}"
