@@ -100,6 +100,8 @@ def _read_text(file: File, channel: Channel, seen: Seen) -> None:
         if quoted := seen.in_text(inside) if inside else set():
             seen.show(Channel.QUOTED_HEADER, quoted)
             keys = keys - quoted | seen.in_text(outside)
+    if "\0" in text:
+        keys |= seen.in_octets(octets)  # it was no text in any one character set
     seen.show(channel, keys)
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from bcc_relay.core.damage import Damage
     from bcc_relay.core.model import Channel
 
-MOST_SIGNS = 100_000
+MOST_SIGNS = 50_000
 """So many "@" of one file are looked at: people who can be shown to each other are fewer."""
 _SIGNS = (b"@", b"%40", b"&#64", b"&#x40", b"&commat", b"(at)", b"[at]")
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import binascii
 import mmap
-import quopri
 from dataclasses import replace
 
 import pytest
@@ -447,6 +446,9 @@ LENIENT: dict[str, Message] = {
     ),
     "unknown-charset": whole(b"text/plain; charset=x-nobody", TWO),
     "charset-that-lies": whole(b"text/plain; charset=utf-8", TWO.decode().encode("utf-16-le")),
+    "torn-utf-16": whole(
+        b"text/plain; charset=utf-16le", "Hello\n".encode("utf-16-le") + b"\r" + TWO.decode().encode("utf-16-le")
+    ),
     "charset-that-lies-the-other-way": whole(b"text/plain; charset=utf-16", TWO),
     "space-before-the-colon": split_message(
         HEAD + b"Content-Type : multipart/mixed; boundary=b\r\n\r\n" + joined(HTML, boundary=b"b")
@@ -559,10 +561,10 @@ def test_a_file_that_comes_out_too_deep_is_closed() -> None:
 
 
 def test_a_text_that_is_all_addresses_is_read_up_to_a_bound() -> None:
-    lines = b"".join(b"a%d@club.example\r\n" % number for number in range(100_001))
+    lines = b"".join(b"a%d@club.example\r\n" % number for number in range(50_001))
     contents = at(whole(b"text/plain", lines)).contents
     assert contents.closed == {Closed.OVER_BUDGET}
-    assert len(dict(contents.shown)[Channel.BODY]) >= 99_999
+    assert len(dict(contents.shown)[Channel.BODY]) >= 49_999
 
 
 def test_a_mapped_body_is_read_where_it_lies() -> None:
@@ -628,7 +630,7 @@ def test_looking_never_raises(octets: bytes, content_type: bytes) -> None:
 ENCODINGS = {
     b"7bit": lambda octets: octets,
     b"base64": lambda octets: base64.encodebytes(octets).replace(b"\n", b"\r\n"),
-    b"quoted-printable": lambda octets: quopri.encodestring(octets).replace(b"\n", b"\r\n"),
+    b"quoted-printable": lambda octets: binascii.b2a_qp(octets, istext=False).replace(b"=\n", b"=\r\n"),
     b"x-uuencode": lambda octets: (
         b"begin 644 x\r\n"
         + b"".join(binascii.b2a_uu(octets[at : at + 45]) for at in range(0, len(octets), 45))
