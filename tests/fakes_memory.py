@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from bcc_relay.core.history import FEWEST_SHOWN, Ask, Circle, History, Stopped
+from bcc_relay.core.history import FEWEST_SHOWN, NO_HISTORY, Ask, Circle, History, Stopped
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
@@ -47,6 +47,8 @@ class MemoryOfMail:
 
     async def consider(self, circle: Circle, ask: Ask) -> History:
         self._check()
+        if circle.is_too_large:
+            return NO_HISTORY
         if circle.is_noteworthy:
             # The newest stands last.
             self.noted.pop(circle.message_id, None)
@@ -94,12 +96,15 @@ class MemoryOfMail:
         if self.failing:
             raise self.failing
 
-    def _learned(self) -> list[_Noted]:
-        return [one for one in self.noted.values() if one.is_learned]
+    def _others(self, circle: Circle) -> list[_Noted]:
+        return [one for name, one in self.noted.items() if name != circle.message_id]
+
+    def _learned(self, circle: Circle) -> list[_Noted]:
+        return [one for one in self._others(circle) if one.is_learned]
 
     def _thread(self, circle: Circle) -> tuple[bool, int | None]:
         asked = set(circle.thread_ids) - {b""}
-        known = [one for one in self._learned() if asked & {one.circle.own_id, *one.circle.thread_ids}]
+        known = [one for one in self._learned(circle) if asked & {one.circle.own_id, *one.circle.thread_ids}]
         if not known:
             return False, None
         sees = _who_sees(circle)
@@ -115,11 +120,11 @@ class MemoryOfMail:
         return knows, len(everybody - {member for one in known for member in one.members})
 
     def _strangers(self, circle: Circle) -> int:
-        together = [circle.visible & one.circle.shown for one in self._learned()]
+        together = [circle.visible & one.circle.shown for one in self._learned(circle)]
         return len(circle.visible - {one for some in together if len(some) > 1 for one in some})
 
     def _usually_blind(self, circle: Circle) -> int:
-        mine = [one for one in self._learned() if one.circle.sender == circle.sender][-200:]
+        mine = [one for one in self._learned(circle) if one.circle.sender == circle.sender][-200:]
         blind = [
             sum(1 if member in one.circle.blind else -(member in one.circle.shown) for one in mine)
             for member in circle.visible
@@ -129,7 +134,7 @@ class MemoryOfMail:
     def _stopped(self, circle: Circle, within: timedelta) -> Stopped | None:
         best: tuple[float, datetime, int] | None = None
         found = None
-        for at, one in enumerate(self.noted.values()):
+        for at, one in enumerate(self._others(circle)):
             other = one.circle
             if not one.is_stopped or other.at < circle.at - within or (circle.own_id and other.own_id == circle.own_id):
                 continue

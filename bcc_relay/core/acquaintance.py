@@ -76,17 +76,6 @@ def _grouped(circles_of: Mapping[_Person, AbstractSet[int]]) -> dict[frozenset[i
     return groups
 
 
-def met(places: Iterable[tuple[int, _Person]]) -> set[_Person]:
-    """Return those who share a circle with another: `places` are circles and people in them, each pair once."""
-    first: dict[int, _Person] = {}
-    found: set[_Person] = set()
-    for circle, person in places:
-        other = first.setdefault(circle, person)
-        if other != person:
-            found |= {other, person}
-    return found
-
-
 def few_enough(sizes: Iterable[tuple[int, int]], *, places: int) -> list[int]:
     """Return the circles, of (circle, number of places) in order of importance, that have so many places together.
 

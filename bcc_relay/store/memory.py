@@ -36,7 +36,7 @@ class SqlMemory:
         What other messages under way may change (pieces, windows) is counted in the transaction that notes this one;
         the rest is read before, beside the one that writes.
         """
-        if ask == NOTHING_ASKED and not circle.is_noteworthy:
+        if circle.is_too_large or (ask == NOTHING_ASKED and not circle.is_noteworthy):
             return NO_HISTORY
         one = circles.hash_circle(circle, self._keys)
         history = NO_HISTORY
@@ -91,8 +91,5 @@ async def _note_and_count(connection: AsyncConnection, circle: Hashed, ask: Ask,
 
 
 async def _counted(connection: AsyncConnection, circle: Hashed, ask: Ask, history: History) -> History:
-    if ask.pieces_within is not None:
-        history = replace(history, pieces=await questions.pieces(connection, circle, ask.pieces_within))
-    if ask.windows:
-        history = replace(history, windows=await questions.windows(connection, circle, ask.windows))
-    return history
+    pieces, counts = await questions.disclosed(connection, circle, ask.pieces_within, ask.windows)
+    return replace(history, pieces=pieces, windows=tuple(zip(ask.windows, counts, strict=True)))

@@ -1,6 +1,6 @@
 """Questions to the memory of earlier mail. Each goes through an index and reads a bounded number of rows.
 
-All but the windows leave out the message itself. They read what was committed before, on any connection.
+All but `disclosed` leave out the message itself: they read what was committed before, on any connection.
 """
 
 from __future__ import annotations
@@ -10,42 +10,46 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import ColumnElement, case, func, or_, select, text
 
-from bcc_relay.core.acquaintance import Place, few_enough, have_seen, met
+from bcc_relay.core.acquaintance import Place, few_enough, have_seen
 from bcc_relay.core.history import FEWEST_SHOWN, Stopped
 from bcc_relay.store.batches import batches
 from bcc_relay.store.tables import circle_ids, circle_members, circles
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
     from datetime import timedelta
 
-    from sqlalchemy import Column
+    from sqlalchemy import Select
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from bcc_relay.store.circles import Hashed
 
 NEWEST_CIRCLES = 200
 """A thread, or a sender, is known by so many of its newest learned circles."""
+NEWEST_OF_THREAD = 1_000
+"""They are looked for among so many of its newest circles."""
 MOST_PLACES = 10_000
 """Members of those circles that are looked at; a circle that does not fit any more is left out."""
-MOST_ROWS = 10_000
-"""So many rows of a batch of members, or of identifiers, are read at once; more mean that some are in very many."""
-NEWEST_OF_ONE = 100
-"""Then the newest of each are looked at, one after another."""
+MOST_MEETINGS = 50_000
+"""Places in learned or other circles in which visible ones are looked for together."""
 
 
 async def thread(connection: AsyncConnection, circle: Hashed) -> tuple[bool, int | None]:
     """Return whether its thread shows everybody to each other already, and how many it gains (None: not known)."""
-    learned: set[int] = set()
-    for some in batches(circle.thread_ids):
-        learned |= {number for number, _ in await _learned(connection, circle, circle_ids.c.id, some)}
-    if not learned:
+    sizes: set[tuple[int, int]] = set()
+    for some in batches(sorted(circle.thread_ids)):
+        newest = select(circle_ids.c.circle).where(circle_ids.c.id.in_(some)).distinct()
+        newest = newest.order_by(circle_ids.c.circle.desc()).limit(NEWEST_OF_THREAD)
+        query = (
+            select(circles.c.number, circles.c.size)
+            .where(circles.c.number.in_(newest), *_learned_before(circle))
+            .order_by(circles.c.number.desc())
+            .limit(NEWEST_CIRCLES)
+        )
+        sizes |= {(row.number, row.size) for row in await connection.execute(query)}
+    if not sizes:
         return False, None
-    sizes: list[tuple[int, int]] = []
-    for numbers in batches(sorted(learned, reverse=True)[:NEWEST_CIRCLES]):
-        query = select(circles.c.number, circles.c.size).where(circles.c.number.in_(numbers))
-        sizes += [(row.number, row.size) for row in await connection.execute(query)]
-    chosen = few_enough(sorted(sizes, reverse=True), places=MOST_PLACES)
+    chosen = few_enough(sorted(sizes, reverse=True)[:NEWEST_CIRCLES], places=MOST_PLACES)
     members = circle_members.c
     query_places = select(members.circle, members.member, members.is_shown, members.is_reader)
     rows = (await connection.execute(query_places.where(members.circle.in_(chosen)))).all()
@@ -56,37 +60,32 @@ async def thread(connection: AsyncConnection, circle: Hashed) -> tuple[bool, int
 
 
 async def strangers(connection: AsyncConnection, circle: Hashed) -> int:
-    """Return how many visible ones were never shown together with another of them."""
+    """Return how many visible ones were never shown together with another of them.
+
+    0 when they are in so many circles that nobody can say.
+    """
     if len(circle.visible) < FEWEST_SHOWN:
         return len(circle.visible)
-    places: list[tuple[int, bytes]] = []
-    shown = circle_members.c.is_shown
-    for some in batches(sorted(circle.visible)):
-        places += await _learned(connection, circle, circle_members.c.member, some, shown)
-    return len(circle.visible) - len(met(places))
-
-
-async def _learned(
-    connection: AsyncConnection,
-    circle: Hashed,
-    column: Column[bytes],
-    values: Sequence[bytes],
-    *where: ColumnElement[bool],
-) -> list[tuple[int, bytes]]:
-    """Return learned circles that have one of `values` in `column`, each with that value."""
-    number = column.table.c.circle
-    query = (
-        select(number, column, circles.c.is_learned & (circles.c.message_id != circle.message_id))
-        .join(circles, circles.c.number == number)
-        .where(*where)
+    members = circle_members.c
+    # All in one statement, because those of any two batches may have met. `MOST_MEMBERS` is below every engine's limit.
+    places = (
+        select(members.circle, members.member)
+        .where(members.member.in_(sorted(circle.visible)), members.is_shown)
+        .limit(MOST_MEETINGS)
+        .cte("places")
     )
-    rows = (await connection.execute(query.where(column.in_(values)).limit(MOST_ROWS))).all()
-    if len(rows) == MOST_ROWS:
-        rows = []
-        for value in values:
-            newest = query.where(column == value).order_by(number.desc()).limit(NEWEST_OF_ONE)
-            rows += (await connection.execute(newest)).all()
-    return [(found, value) for found, value, is_learned in rows if is_learned]
+    together = select(places.c.circle).group_by(places.c.circle).having(func.count() > 1)
+    meetings = select(circles.c.number).where(circles.c.number.in_(together), *_learned_before(circle))
+    query = select(
+        select(func.count()).select_from(places).scalar_subquery(),
+        select(func.count(places.c.member.distinct())).where(places.c.circle.in_(meetings)).scalar_subquery(),
+    )
+    looked_at, met = (await connection.execute(query)).one()
+    return 0 if looked_at == MOST_MEETINGS else len(circle.visible) - met
+
+
+def _learned_before(circle: Hashed) -> tuple[ColumnElement[bool], ...]:
+    return circles.c.is_learned, circles.c.message_id != circle.message_id
 
 
 async def usually_blind(connection: AsyncConnection, circle: Hashed) -> int:
@@ -136,32 +135,34 @@ async def stopped(connection: AsyncConnection, circle: Hashed, within: timedelta
     return Stopped(best.message_id, best.verdict, best.rule, common[best.number] / len(circle.visible))
 
 
-async def pieces(connection: AsyncConnection, circle: Hashed, within: timedelta) -> int:
-    """Return the outsiders shown by the sender's circles within that time that share subject or text with this one.
+async def disclosed(
+    connection: AsyncConnection, circle: Hashed, pieces_within: timedelta | None, windows: Sequence[timedelta]
+) -> tuple[int, tuple[int, ...]]:
+    """Return the outsiders shown by the sender's circles that share subject or text with this one, and in each window.
 
-    0 for a message that shows nobody to another: it is no piece, whatever went before.
+    The first is 0 for a message that shows nobody to another: it is no piece, whatever went before.
     """
-    if len(circle.shown) < FEWEST_SHOWN:
-        return 0
+    asked = [_shown_within(circle, within) for within in windows]
+    is_piece = pieces_within is not None and len(circle.shown) >= FEWEST_SHOWN
+    if is_piece and pieces_within is not None:
+        asked.append(_shown_within(circle, pieces_within).where(_is_like(circle)))
+    if not asked:
+        return 0, ()
+    counts = (await connection.execute(select(*(query.scalar_subquery() for query in asked)))).one()
+    return counts[-1] if is_piece else 0, tuple(counts[: len(windows)])
+
+
+def _is_like(circle: Hashed) -> ColumnElement[bool]:
     same: list[ColumnElement[bool]] = [circles.c.message_id == circle.message_id]
     if circle.subject is not None:
         same.append(circles.c.subject == circle.subject)
     if circle.gist is not None:
         same.append(circles.c.gist == circle.gist)
-    return await _disclosed(connection, circle, within, or_(*same))
+    return or_(*same)
 
 
-async def windows(
-    connection: AsyncConnection, circle: Hashed, times: Iterable[timedelta]
-) -> tuple[tuple[timedelta, int], ...]:
-    """Return the outsiders shown by the sender's circles within each of these times."""
-    return tuple([(within, await _disclosed(connection, circle, within)) for within in times])
-
-
-async def _disclosed(
-    connection: AsyncConnection, circle: Hashed, within: timedelta, *where: ColumnElement[bool]
-) -> int:
-    query = (
+def _shown_within(circle: Hashed, within: timedelta) -> Select[int]:
+    return (
         select(func.count(circle_members.c.member.distinct()))
         .join(circles, circles.c.number == circle_members.c.circle)
         .where(
@@ -169,7 +170,5 @@ async def _disclosed(
             circles.c.at >= circle.at - within,
             circles.c.shown >= FEWEST_SHOWN,
             circle_members.c.is_shown,
-            *where,
         )
     )
-    return await connection.scalar(query) or 0

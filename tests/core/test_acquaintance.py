@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bcc_relay.core.acquaintance import Place, few_enough, have_seen, met
+from bcc_relay.core.acquaintance import Place, few_enough, have_seen
 
 
 def places(*circles: dict[str, str]) -> list[Place]:
@@ -70,12 +70,6 @@ def test_groups_come_to_the_same_as_pairs(shown: set[str], readers: set[str], ci
 
     pairs = [has_seen(reader, other) for other in shown for reader in shown | readers if reader != other]
     assert have_seen(shown, readers, places(*circles)) == all(pairs)
-
-
-@given(CIRCLES)
-def test_those_have_met_who_share_a_circle(circles: list[dict[str, str]]) -> None:
-    pairs = [(number, person) for number, one in enumerate(circles) for person in one]
-    assert met(pairs) == {person for one in circles if len(one) > 1 for person in one}
 
 
 def test_circles_are_taken_in_order_while_they_fit() -> None:
