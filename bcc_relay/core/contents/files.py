@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, assert_never
 
 from bcc_relay.core.contents.found import Part
 from bcc_relay.core.contents.gist import gist_of
-from bcc_relay.core.contents.html import visible_and_hidden_text
+from bcc_relay.core.contents.html import shown_and_hidden
 from bcc_relay.core.contents.kinds import Kind
 from bcc_relay.core.contents.lists import calendar_text, list_text
 from bcc_relay.core.contents.openpgp import look_into_pgp
@@ -85,21 +85,26 @@ def _read_text(file: File, channel: Channel, seen: Seen) -> None:
     is_body = channel is Channel.BODY
     if _ARMOUR in octets:
         _read_pgp(octets, channel, seen)
+    hidden = ""
     if file.kind is Kind.HTML:
         if not _may_show(text) and (seen.gist or not is_body):
             return
-        text = visible_and_hidden_text(text)
+        text, hidden = shown_and_hidden(text)
     elif file.type.parameters.get("delsp", "").lower() == "yes":
         # RFC 3676 4.1: a line end takes the space before it along.
         text += "\n" + text.replace(" \r\n", "").replace(" \n", "")
     if is_body and not seen.gist:
         seen.gist = gist_of(text)
     keys = seen.in_text(text)
+    quoted: set[str] = set()
     if keys and is_body:
         outside, inside = split_quoted(text)
-        if quoted := seen.in_text(inside) if inside else set():
+        if quoted := seen.in_text(inside) if inside else quoted:
             seen.show(Channel.QUOTED_HEADER, quoted)
             keys = keys - quoted | seen.in_text(outside)
+    if hidden:
+        # The links of a quoted header belong to it.
+        keys |= seen.in_text(hidden) - quoted
     if "\0" in text:
         keys |= seen.in_octets(octets)  # it was no text in any one character set
     seen.show(channel, keys)

@@ -31,7 +31,12 @@ _STILL_ENCODED = re.compile(r"&(?:#|amp|commat|period|shy|zw)")
 
 
 def visible_and_hidden_text(html: str) -> str:
-    """Return the text of an HTML document: what is shown, a line for each block; then comments, scripts, attributes.
+    """Return the text of an HTML document: what is shown, a line for each block; then comments, scripts, attributes."""
+    return "\n".join(shown_and_hidden(html))
+
+
+def shown_and_hidden(html: str) -> tuple[str, str]:
+    """Return the text that is shown, a line for each block; and that of comments, scripts and attributes.
 
     Entities are decoded, twice where they are encoded twice; links are percent-decoded. Tags, comments and invisible
     characters within a word leave no gap. Attributes, styles and scripts in which no address can be are left out.
@@ -47,8 +52,8 @@ def visible_and_hidden_text(html: str) -> str:
     document.read(html)
     for comment in comments:
         document.read_hidden(comment)
-    texts = ("".join(document.shown), *filter(_SIGN.search, document.hidden), *document.comments)
-    return "\n".join((*map(_decoded, texts), *document.values))
+    hidden = (*filter(_SIGN.search, document.hidden), *document.comments)
+    return _decoded("".join(document.shown)), "\n".join((*map(_decoded, hidden), *document.values))
 
 
 class _Document:

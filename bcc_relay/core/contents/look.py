@@ -250,7 +250,7 @@ class _Walk:
             kind = kind_of(head, media_type, reading.name)
         if kind is Kind.PICTURE:
             return
-        is_body = reading.is_inline and kind in (Kind.TEXT, Kind.HTML)
+        is_body = reading.is_inline and kind in (Kind.TEXT, Kind.HTML) and media_type.startswith("text")
         channel = Channel.BODY if is_body else Channel.ATTACHED_LIST
         file = File(kind, _decoded(body, encoding), reading.name, channel, place.depth, reading.type)
         self.file(file, place)

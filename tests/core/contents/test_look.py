@@ -147,6 +147,7 @@ CHANNELS: dict[str, tuple[Message, Channel]] = {
         Channel.ATTACHED_LIST,
     ),
     "C8-called-a-picture": (several(part(b"image/png" + FILE % b"a.png", TWO)), Channel.ATTACHED_LIST),
+    "C8-octets-without-a-name": (several(part(b"application/octet-stream", TWO)), Channel.ATTACHED_LIST),
     "C9-any-octets": (
         several(part(b"application/octet-stream" + FILE % b"a.bin", b"\x00\x01" + TWO + b"\x00\xff")),
         Channel.ATTACHED_LIST,
@@ -257,6 +258,16 @@ def test_what_a_message_was_wrapped_in_shows_the_same_as_the_message(message: Me
     octets = message.header + message.separator + body.content[body.start :]
     looked = look_at(Part(Channel.BODY, Kind.MESSAGE, "", octets, 0), NAMES, Budget())
     assert dict(looked.contents.shown)[channel] >= BOTH
+
+
+def test_what_a_quoted_header_shows_is_not_the_body_s_as_well_save_where_it_stands_there_too() -> None:
+    link = '<a href="mailto:%s">%s</a>'
+    people = "; ".join(link % (one, one) for one in (ANNA, BEN))
+    html = f"<p><b>From:</b> x<br><b>Sent:</b> 1 May 2026<br><b>To:</b> {people}<br><b>Subject:</b> s</p><p>Text</p>"
+    assert shown(whole(b"text/html", html.encode())) == {Channel.QUOTED_HEADER: BOTH}
+    html = f"<p>Ask {ANNA}.</p>" + html
+    assert shown(whole(b"text/html", html.encode())) == {Channel.QUOTED_HEADER: BOTH, Channel.BODY: {ANNA}}
+    assert shown(whole(b"text/plain", ANNA.encode() + b"\r\n" + FORWARDED))[Channel.BODY] == {ANNA}
 
 
 def test_the_message_s_own_header_is_not_the_body_s() -> None:
