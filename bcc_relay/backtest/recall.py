@@ -6,6 +6,7 @@ the thread and the flushes that a relay needs; most of them take less time than 
 
 from __future__ import annotations
 
+import os
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -41,6 +42,7 @@ async def open_memory(file: Path, key: bytes) -> AsyncIterator[Memory]:
     Raises StoreError when the file fails.
     """
     with translated():
+        os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         engine = create_engine(
             URL.create("sqlite", database=str(file)), connect_args={"isolation_level": None}, hide_parameters=True
         )

@@ -72,9 +72,15 @@ def _below(start: bytes) -> Iterator[File | NotUsed]:
 
 
 def _entries(folder: bytes) -> dict[bytes, bool]:
-    """Return the names in a folder, in order, and which of them are folders."""
+    """Return the names in a folder, in order, and which are folders. Links to folders might lead in a circle."""
     with os.scandir(folder) as found:
-        return dict(sorted((entry.name, entry.is_dir(follow_symlinks=False)) for entry in found))
+        return dict(
+            sorted(
+                (entry.name, entry.is_dir(follow_symlinks=False))
+                for entry in found
+                if not (entry.is_symlink() and entry.is_dir())
+            )
+        )
 
 
 def _chosen(folder: bytes, entries: dict[bytes, bool], *, is_in_maildir: bool) -> list[tuple[bytes, bool]]:

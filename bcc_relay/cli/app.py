@@ -86,7 +86,7 @@ def explain(
 @app.command()
 def backtest(
     context: typer.Context,
-    paths: Annotated[list[Path], typer.Argument(metavar="PATH…", help="mbox files, Maildirs, folders of messages.")],
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH", help="mbox files, Maildirs, folders of messages.")],
     report: Annotated[
         Path | None, typer.Option("--report", metavar="FILE.html", help="Write a page for people here.")
     ] = None,
