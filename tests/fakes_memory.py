@@ -158,6 +158,6 @@ class MemoryOfMail:
             member
             for one in self.noted.values()
             if one.circle.sender == circle.sender and one.circle.at >= circle.at - within and one.shown >= FEWEST_SHOWN
-            if not same or is_like_it(one.circle)
+            if not one.is_stopped and (not same or is_like_it(one.circle))
             for member in one.circle.shown
         }

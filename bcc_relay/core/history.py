@@ -50,7 +50,7 @@ class Circle:
     @property
     def is_too_large(self) -> bool:
         """Whether it has more members than anything is remembered or asked about."""
-        return len(self.shown) + len(self.readers) > MOST_MEMBERS
+        return len(self.shown | self.readers) > MOST_MEMBERS
 
     @property
     def blind(self) -> frozenset[str]:

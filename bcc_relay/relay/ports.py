@@ -162,10 +162,11 @@ class Memory(Protocol):
     """What earlier mail tells, kept as keyed hashes only. Every method raises StoreError and then changed nothing."""
 
     async def consider(self, circle: Circle, ask: Ask) -> History:
-        """Answer what is asked about a message, and note the message in the same transaction.
+        """Answer what is asked about a message, and note the message.
 
         Noted is a circle that shows two or more outsiders, or that hides ten or more; others write nothing. What is
-        noted counts at once for the windows, and for nothing else before it is learned.
+        noted counts for the windows at once and until it is stopped, and for nothing else before it is learned. Pieces
+        that come at the same time see each other.
         """
 
     async def decided(self, message_id: str, verdict: str, rule: str) -> None:

@@ -140,6 +140,8 @@ async def disclosed(
 ) -> tuple[int, tuple[int, ...]]:
     """Return the outsiders shown by the sender's circles that share subject or text with this one, and in each window.
 
+    What was stopped disclosed nobody.
+
     The first is 0 for a message that shows nobody to another: it is no piece, whatever went before.
     """
     asked = [_shown_within(circle, within) for within in windows]
@@ -169,6 +171,7 @@ def _shown_within(circle: Hashed, within: timedelta) -> Select[int]:
             circles.c.sender == circle.sender,
             circles.c.at >= circle.at - within,
             circles.c.shown >= FEWEST_SHOWN,
+            ~circles.c.is_stopped,
             circle_members.c.is_shown,
         )
     )

@@ -233,12 +233,21 @@ async def test_pieces_share_subject_or_text(memory: Memory) -> None:
     assert (await asked(memory, circle("m7", "yz"), pieces_within=DAY)).pieces == 2
 
 
-async def test_pieces_count_for_their_time_stopped_or_not(memory: Memory) -> None:
-    await stopped(memory, circle("m1", "ab", subject="term dates", minute=0))
+async def test_pieces_count_for_their_time(memory: Memory) -> None:
+    await noted(memory, circle("m1", "ab", subject="term dates", minute=0))
     await noted(memory, circle("m2", "cd", subject="term dates", minute=5))
     for minute, pieces in ((10, 6), (10.1, 4), (15.1, 2)):
         late = circle("m3", "ef", subject="term dates", minute=minute)
         assert (await asked(memory, late, pieces_within=10 * MINUTE)).pieces == pieces
+
+
+async def test_what_was_stopped_disclosed_nobody_until_it_is_released_as_it_is(memory: Memory) -> None:
+    await stopped(memory, circle("m1", "abc", subject="term dates"))
+    later = circle("m2", "de", subject="term dates", minute=1)
+    for count in (2, 5):
+        answer = await asked(memory, later, pieces_within=DAY, windows=(DAY,))
+        assert (answer.pieces, answer.windows) == (count, ((DAY, count),))
+        await memory.learn("m1")
 
 
 async def test_mail_that_discloses_nobody_is_no_piece(memory: Memory) -> None:
