@@ -311,13 +311,13 @@ async def test_hundreds_of_circles_are_erased_in_one_go(memory: Memory) -> None:
 
 @pytest.mark.parametrize("store", ["sqlite"], indirect=True)
 async def test_a_circle_as_large_as_may_be_is_remembered_and_erased(memory: Memory) -> None:
-    names = [f"family{n}" for n in range(MOST_MEMBERS // 2)]
+    names = [f"family{n}" for n in range(MOST_MEMBERS)]
     large = replace(root(""), shown=keys(*names), visible=keys(*names), readers=keys(*names), subject="term dates")
     await stopped(memory, large)
     again = replace(large, message_id="m2", own_id=b"<m2@council.example>", thread_ids=(ROOT,))
     answer = await memory.consider(again, EVERYTHING)
     assert answer.stopped == Stopped("root", "hold", "families", 1.0)
-    assert (answer.strangers, answer.pieces) == (2_500, 2_500)
+    assert (answer.strangers, answer.pieces) == (5_000, 5_000)
     await memory.learn("root")
     answer = await memory.consider(replace(again, message_id="m3"), EVERYTHING)
     assert (answer.known_thread, answer.gained, answer.strangers) == (True, 0, 0)
