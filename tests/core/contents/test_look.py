@@ -457,8 +457,9 @@ LENIENT: dict[str, Message] = {
     ),
     "unknown-charset": whole(b"text/plain; charset=x-nobody", TWO),
     "charset-that-lies": whole(b"text/plain; charset=utf-8", TWO.decode().encode("utf-16-le")),
-    "torn-utf-16": whole(
-        b"text/plain; charset=utf-16le", "Hello\n".encode("utf-16-le") + b"\r" + TWO.decode().encode("utf-16-le")
+    "utf-16-whose-line-ends-were-mended": whole(
+        b"text/plain; charset=utf-16le",
+        f"Hello\n{ANNA}\n{BEN}\n".encode("utf-16-le").replace(b"\n", b"\r\n"),
     ),
     "charset-that-lies-the-other-way": whole(b"text/plain; charset=utf-16", TWO),
     "space-before-the-colon": split_message(
