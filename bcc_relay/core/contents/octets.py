@@ -33,8 +33,10 @@ def spelt_in(octets: bytes) -> Iterator[str]:
         local = before[len(before.rstrip(_LOCAL_OCTETS)) :]
         yield from _readings(local.decode("utf-8", "replace"), match[1].decode("utf-8", "replace"))
     for match in _WIDE_SIGN.finditer(octets):
-        # Where there is a zero on both sides, one reading begins or ends within a character.
-        yield from max((list(_wide_readings(octets, *sign)) for sign in _wide_signs(match)), key=_letters, default=())
+        found = [reading for sign in _wide_signs(match) for reading in _wide_readings(octets, *sign)]
+        # Where there is a zero on both sides, one of two readings begins or ends within a character.
+        yield from sorted(filter(str.isascii, found), key=len)[-1:]
+        yield from (reading for reading in found if not reading.isascii())
 
 
 def _wide_signs(match: re.Match[bytes]) -> Iterator[tuple[int, str]]:
@@ -51,10 +53,6 @@ def _wide_readings(octets: bytes, at: int, codec: str) -> Iterator[str]:
         left = octets[max(0, at - 128) : at]
         before = left[len(left) % 2 :].decode(codec, "replace").rpartition("@")[2]
         yield from _readings(before, right.decode(codec, "replace").partition("@")[0])
-
-
-def _letters(readings: list[str]) -> int:
-    return sum(map(len, readings))
 
 
 def _readings(before: str, after: str) -> Iterator[str]:

@@ -25,6 +25,8 @@ _BYTE_ORDER_MARKS = (
     (b"\xfe\xff", "utf_16_be"),
 )
 _WIDE = ("utf_16", "utf_16_le", "utf_16_be", "utf_32", "utf_32_le", "utf_32_be")
+# In which every "@" comes of one such octet.
+_ONE_SIGN_EACH = (*_WIDE, "iso2022", "shift_jis", "euc", "gb", "big5", "cp9")
 _SAMPLE_OCTETS = 4096
 _STRAY = re.compile("[\udc80-\udcff]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -51,7 +53,7 @@ def decode_text(octets: bytes, charset: str) -> str:
             text = _SURROGATE.sub("\ufffd", octets.decode(codec, "replace")).removeprefix("\ufeff")
         except (LookupError, ValueError):
             text = octets.decode("latin_1")
-    if _keeps_ascii(codec) and b"\0" not in octets:
+    if _is_all_there(octets, text, codec):
         return text
     lost = set(spelt_in(_JAPANESE_ESCAPES.sub(b" ", octets))) - set(spelt_in(text.encode("utf-8")))
     return "\n".join((text, *sorted(lost))) if lost else text
@@ -60,6 +62,13 @@ def decode_text(octets: bytes, charset: str) -> str:
 def _keeps_ascii(codec: str) -> bool:
     """Whether an octet of ASCII always stands for itself, whatever stands before it."""
     return codec.startswith(("ascii", "utf_8", "latin_1", "iso8859", "cp125", "koi8", "mac_"))
+
+
+def _is_all_there(octets: bytes, text: str, codec: str) -> bool:
+    """Whether each octet that may be a sign became one."""
+    if _keeps_ascii(codec) and b"\0" not in octets:
+        return True
+    return codec.startswith(_ONE_SIGN_EACH) and octets.count(b"@") == text.count("@")
 
 
 def _codec_for(octets: bytes, charset: str) -> str:
@@ -93,7 +102,7 @@ def _wide_codec(sample: bytes, declared: str | None) -> str | None:
         return "utf_16_le"
     if even > 2 * odd and even >= enough:
         return "utf_16_be"
-    if declared in _WIDE and not sample.isascii() and not _is_utf_8(sample[: len(sample) // 2]):
+    if declared in _WIDE and not any(_is_utf_8(sample[: len(sample) - cut]) for cut in range(4)):
         # RFC 2781 4.3: without a byte order mark, the higher octet comes first.
         return {"utf_16": "utf_16_be", "utf_32": "utf_32_be"}.get(declared or "", declared)
     return None
@@ -142,6 +151,7 @@ _ODD_FORMS = str.maketrans(
 )
 _NEXT_LINE = re.compile(r"[ \t]*\r?\n[ \t]*(?:[>|][>| \t]*)?([A-Za-z0-9\-.]{1,100})")
 _LINE_END = re.compile(r"[ \t]*\r?\n[ \t]*(?:[>|][>| \t]*)?")
+_SIGN_AT_LINE_END = re.compile(r"@[ \t]*\r?\n[ \t]*(?:[>|][>| \t]*)?([^\s@]{1,255})")
 _IN_ANGLES = re.compile(r"<[^<>@]{1,320}@[^<>@]{1,320}>")
 
 
@@ -206,8 +216,11 @@ def _unusual(text: str, names: Known, found: set[str]) -> Iterator[int]:
 def _plain(text: str, at: int, names: Known) -> str:
     """Return the key of the address around the "@", when nothing near by could change it; else nothing."""
     match = _PLAIN_DOMAIN.match(text, at + 1)
-    local = _plain_local(text, at, match[3] or " ") if match else ""
-    if match is None or not local:
+    if match is None:
+        return ""
+    after = match[3] or " "
+    local = _plain_local(text, at, after)
+    if not local:
         return ""
     domain = match[1].lower()
     if reachable(domain) != domain:
@@ -215,9 +228,10 @@ def _plain(text: str, at: int, names: Known) -> str:
     key = f"{local.lower()}@{domain}"
     if not names.keys or key in names.keys:
         return key
-    if match[2] == "." and (more := _NEXT_LINE.match(text, match.end())):
-        longer = f"{key}.{more[1].rstrip('.').lower()}"
-        return longer if longer in names.keys else key
+    if after in "\r\n" and (more := _NEXT_LINE.match(text, match.end())):
+        longer = f"{key}{match[2]}{more[1].rstrip('.').lower()}"
+        if longer in names.keys:
+            return longer
     return "" if _is_below_known(domain, names) else key
 
 
@@ -304,6 +318,10 @@ def _look_closely(window: str, names: Known, found: set[str]) -> None:
             found |= find_addresses(joined, names) & names.keys
         for match in _IN_ANGLES.finditer(joined):
             found |= find_addresses(match[0], names)
+        for match in _SIGN_AT_LINE_END.finditer(window):
+            before = window[max(0, match.start() - 64) : match.start()].split()
+            if before:
+                found |= find_addresses(f"{before[-1]}@{match[1]}", names)
 
 
 # --- any octets ------------------------------------------------------------------------------------------------------
