@@ -17,6 +17,7 @@ from bcc_relay.core.contents.lists import calendar_text, list_text
 from bcc_relay.core.contents.openpgp import look_into_pgp
 from bcc_relay.core.contents.parameters import NO_TYPE, ContentType
 from bcc_relay.core.contents.quoted import split_quoted
+from bcc_relay.core.contents.seen import MOST_SIGNS_OF_OCTETS
 from bcc_relay.core.contents.text import decode_text
 from bcc_relay.core.contents.transfer import from_base64_piece
 from bcc_relay.core.damage import Closed
@@ -169,6 +170,7 @@ def _is_encrypted(file: File) -> bool:
 def _read_octets(file: File, channel: Channel, seen: Seen) -> None:
     if file.kind is Kind.CONTAINER:
         seen.closed.add(Closed.UNKNOWN_FORMAT)
-    keys = seen.in_octets(seen.bounded(file.region.octets()))
+    # Chance makes many signs in what is no text, and they are passed over fast.
+    keys = seen.in_octets(seen.bounded(file.region.octets(), MOST_SIGNS_OF_OCTETS))
     # Certificates name their makers, whom nobody here writes to.
     seen.show(channel, keys & seen.names.keys if file.type.media_type in _DETACHED else keys)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 MOST_SIGNS = 50_000
 """So many "@" of one file are looked at: people who can be shown to each other are fewer."""
+MOST_SIGNS_OF_OCTETS = 300_000
 _SIGNS = (b"@", b"%40", b"&#64", b"&#x40", b"&commat", b"(at)", b"[at]")
 
 
@@ -39,12 +40,12 @@ class Seen:
         if keys:
             self._shown.setdefault(channel, set()).update(keys)
 
-    def bounded(self, octets: bytes) -> bytes:
+    def bounded(self, octets: bytes, most: int = MOST_SIGNS) -> bytes:
         """Return the octets up to where they show more than anybody reads; the rest is closed."""
-        for sign in _SIGNS if len(octets) > MOST_SIGNS else ():
-            if octets.count(sign) > MOST_SIGNS:
+        for sign in _SIGNS if len(octets) > most else ():
+            if octets.count(sign) > most:
                 self.closed.add(Closed.OVER_BUDGET)
-                octets = sign.join(octets.split(sign, MOST_SIGNS)[:-1])
+                octets = sign.join(octets.split(sign, most)[:-1])
         return octets
 
     def in_text(self, text: str) -> set[str]:

@@ -579,6 +579,12 @@ def test_a_text_that_is_all_addresses_is_read_up_to_a_bound() -> None:
     assert len(dict(contents.shown)[Channel.BODY]) >= 49_999
 
 
+def test_a_large_file_that_is_no_text_is_searched_to_its_end() -> None:
+    octets = bytes(range(256)) * 60_000 + ANNA.encode() + b"\x00"
+    contents = at(several(part(b"application/octet-stream" + FILE % b"a.bin", octets))).contents
+    assert (contents.shown, contents.closed) == (((Channel.ATTACHED_LIST, frozenset({ANNA})),), frozenset())
+
+
 def test_a_mapped_body_is_read_where_it_lies() -> None:
     octets = joined(part(b"text/plain", TWO), HTML, boundary=b"b")
     with mmap.mmap(-1, len(octets)) as mapped:
