@@ -6,8 +6,10 @@ import asyncio
 import os
 import socket
 import sys
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from subprocess import DEVNULL, Popen, TimeoutExpired
 from typing import TYPE_CHECKING
 
 from bcc_relay.core.contents.budget import Limits
@@ -15,12 +17,14 @@ from bcc_relay.readers.wire import LENGTH, MAX_FRAME_BYTES, READY, NotAnAnswerEr
 
 if TYPE_CHECKING:
     from asyncio import StreamReader, StreamWriter
-    from asyncio.subprocess import Process
 
     from bcc_relay.core.model import Message
     from bcc_relay.readers.wire import Answer
 
 _PIECE_BYTES = 256 * 1024
+_REAP_S = 0.5
+"""So long after it was killed a process is taken off the system's list."""
+_GONE_LIMIT_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +44,12 @@ class WorkerLostError(Exception):
 
 
 class Child:
-    """A worker process and the socket to it. Make it with `start`."""
+    """A worker process and the socket to it. Make it with `start`.
 
-    def __init__(self, process: Process, reader: StreamReader, writer: StreamWriter) -> None:
+    asyncio's own processes are no use here: ending one races with the watcher that reaps it.
+    """
+
+    def __init__(self, process: Popen[bytes], reader: StreamReader, writer: StreamWriter) -> None:
         self._process = process
         self._reader = reader
         self._writer = writer
@@ -51,28 +58,14 @@ class Child:
     async def start(cls, limits: WorkerLimits) -> Child:
         """Start a worker, which is still to become `ready`. Raises WorkerLostError."""
         ours, theirs = socket.socketpair()
-        process = None
-        try:
-            with theirs:
-                process = await asyncio.create_subprocess_exec(
-                    *_command(theirs.fileno(), limits),
-                    stdin=asyncio.subprocess.DEVNULL,
-                    stdout=asyncio.subprocess.DEVNULL,
-                    stderr=asyncio.subprocess.DEVNULL,
-                    pass_fds=(theirs.fileno(),),
-                    env=_environment(),
-                    cwd="/",
-                    # Ctrl-C at the terminal is for the relay.
-                    start_new_session=True,
-                )
+        with theirs:
             reader, writer = await asyncio.open_unix_connection(sock=ours)
-        except BaseException as error:
-            ours.close()
-            if process is not None and process.returncode is None:
-                process.kill()
-            if isinstance(error, (OSError, ValueError)):
+            # Nothing waits from here on: a process that was started has somebody who ends it.
+            try:
+                process = _started(theirs.fileno(), limits)
+            except (OSError, ValueError) as error:
+                writer.transport.abort()
                 raise WorkerLostError("not started") from error
-            raise
         return cls(process, reader, writer)
 
     async def ready(self) -> None:
@@ -91,7 +84,7 @@ class Child:
     @property
     def has_ended(self) -> bool:
         """Whether the process is known to be no more."""
-        return self._process.returncode is not None
+        return self._process.poll() is not None
 
     @property
     def is_lost(self) -> bool:
@@ -123,12 +116,27 @@ class Child:
     def kill(self) -> None:
         """End the process at once, and let go of the socket to it."""
         self._writer.transport.abort()
-        if self._process.returncode is None:
-            self._process.kill()
+        self._process.kill()
+        asyncio.get_running_loop().call_later(_REAP_S, self._process.poll)
 
     async def gone(self) -> None:
         """Wait until a killed process is no more."""
-        await self._process.wait()
+        with suppress(TimeoutExpired):
+            await asyncio.to_thread(self._process.wait, _GONE_LIMIT_S)
+
+
+def _started(fd: int, limits: WorkerLimits) -> Popen[bytes]:
+    return Popen(  # noqa: S603 - this very interpreter, and numbers
+        _command(fd, limits),
+        stdin=DEVNULL,
+        stdout=DEVNULL,
+        stderr=DEVNULL,
+        pass_fds=(fd,),
+        env=_environment(),
+        cwd="/",
+        # Ctrl-C at the terminal is for the relay.
+        start_new_session=True,
+    )
 
 
 def _command(fd: int, limits: WorkerLimits) -> list[str]:

@@ -11,6 +11,7 @@ from bcc_relay.core.contents.budget import Budget, Limits
 from bcc_relay.core.contents.found import Contents, merged
 from bcc_relay.core.contents.kinds import Kind
 from bcc_relay.core.contents.look import look, look_at
+from bcc_relay.core.contents.seen import MOST_SIGNS
 from bcc_relay.core.contents.text import find_in_octets, find_in_text
 from bcc_relay.core.damage import Closed
 from bcc_relay.core.model import Channel
@@ -69,6 +70,8 @@ def open_part(part: Part, budget: Budget) -> Opened:
     """Have the reader for its kind open a part. What no reader can cope with is closed."""
     if part.depth > budget.limits.depth:
         return Opened(part.channel, octets=(part.octets,), closed=frozenset({Closed.OVER_BUDGET}))
+    if not part.octets.strip():
+        return Opened(part.channel)  # there is nothing that could be read
     try:
         return READERS[part.kind](part, budget)
     except Exception as error:  # noqa: BLE001 - the top of a request to third-party code that reads hostile octets
@@ -78,12 +81,16 @@ def open_part(part: Part, budget: Budget) -> Opened:
 
 def _searched(opened: Opened, names: Known) -> Contents:
     keys: set[str] = set()
+    closed = set(opened.closed)
     for text in opened.texts:
-        keys |= find_in_text(text, names)
+        pieces = text.split("@", MOST_SIGNS + 1)
+        if len(pieces) > MOST_SIGNS + 1:
+            closed.add(Closed.OVER_BUDGET)
+        keys |= find_in_text(text if len(pieces) <= MOST_SIGNS + 1 else "@".join(pieces[:-1]), names)
     for octets in opened.octets:
         keys |= find_in_octets(octets, names)
     found = _shown(opened.channel, keys)
-    return replace(found, closed=opened.closed, damage=opened.damage, named_keys=opened.named_keys)
+    return replace(found, closed=frozenset(closed), damage=opened.damage, named_keys=opened.named_keys)
 
 
 def _shown(channel: Channel, keys: set[str]) -> Contents:

@@ -51,7 +51,7 @@ def read_ole(part: Part, budget: Budget) -> Opened:
     try:
         with olefile.OleFileIO(io.BytesIO(part.octets)) as file:
             left = _SLACK * len(part.octets)
-            for path, octets in _streams(file):
+            for path, octets in _streams(file, len(part.octets)):
                 left -= len(octets)
                 if left < 0:
                     closed.add(Closed.OVER_BUDGET)
@@ -71,8 +71,13 @@ def read_ole(part: Part, budget: Budget) -> Opened:
     return Opened(channel, texts, tuple(searched), closed=frozenset(closed | more))
 
 
-def _streams(file: olefile.OleFileIO) -> Iterator[tuple[tuple[str, ...], bytes]]:
-    """Yield path and octets of every stream. The library's own way by path looks through all names each time."""
+def _streams(file: olefile.OleFileIO, most_bytes: int) -> Iterator[tuple[tuple[str, ...], bytes]]:
+    """Yield path and octets of every stream. The library's own way by path looks through all names each time.
+
+    Raises OSError for a stream that says it is larger than its file: the library would go round in it.
+    """
+    if max(file.root.size, file.num_mini_fat_sectors * file.sector_size) > most_bytes:
+        raise OSError("larger than its file")
     waiting: list[tuple[tuple[str, ...], Any]] = [((), file.root)]
     while waiting:
         path, storage = waiting.pop()
@@ -80,6 +85,8 @@ def _streams(file: olefile.OleFileIO) -> Iterator[tuple[tuple[str, ...], bytes]]
             if entry.entry_type == olefile.STGTY_STORAGE:
                 waiting.append(((*path, entry.name), entry))
             elif entry.entry_type == olefile.STGTY_STREAM:
+                if entry.size > most_bytes:
+                    raise OSError("larger than its file")
                 yield (*path, entry.name), file._open(entry.isectStart, entry.size).read()  # noqa: SLF001
 
 

@@ -52,27 +52,36 @@ class Readers:
         except TimeoutError:
             return _given_up(seen)
         try:
-            return _given_up(seen) if self._is_closed else await self._asked(message, names, seen)
+            return await self._asked(message, names, seen)
         finally:
             self._places.release()
 
     async def _asked(self, message: Message, names: frozenset[str], seen: Contents) -> Contents:
-        """Have one worker look. It is used again only when it answered in full."""
         answer = Answer()
-        child = None
         try:
-            child = await self._child()
-            async with asyncio.timeout(self._limits.time_limit_s):
-                await child.ask(message, names, answer)
+            try:
+                await self._answered(await self._child(), message, names, answer)
+            except WorkerLostError:
+                if answer.has_begun:
+                    raise
+                # It was gone before it had read the message.
+                await self._answered(await self._child(), message, names, answer)
         except (TimeoutError, WorkerLostError):
             return _given_up(seen, answer)
-        finally:
-            if child is not None:
-                self._take_back(child, answer)
         return answer.contents()
+
+    async def _answered(self, child: Child, message: Message, names: frozenset[str], answer: Answer) -> None:
+        """Have one worker look. It is used again only when it answered in full."""
+        try:
+            async with asyncio.timeout(self._limits.time_limit_s):
+                await child.ask(message, names, answer)
+        finally:
+            self._take_back(child, answer)
 
     async def _child(self) -> Child:
         """Return a worker that is ready. Raises WorkerLostError and TimeoutError."""
+        if self._is_closed:
+            raise WorkerLostError("closed")
         self._alive = {child for child in self._alive if not child.has_ended}
         while self._idle:
             if not (child := self._idle.pop()).is_lost:

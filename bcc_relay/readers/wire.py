@@ -60,6 +60,11 @@ class Sifter:
             yield _frame(["seen", sorted(closed), sorted(contents.damage), contents.named_keys, contents.gist.hex()])
 
 
+def begin() -> bytes:
+    """Return the first frame of an answer: the message has been read, and nothing is known of it yet."""
+    return _frame(["seen", [], [], 0, ""])
+
+
 def end(*, goes_on: bool) -> bytes:
     """Return the last frame of an answer; `goes_on` says whether the worker takes another message."""
     return _frame(["end", goes_on])
@@ -90,6 +95,7 @@ class Answer:
         self._named_keys = 0
         self._gist = b""
         self._left_bytes = MAX_ANSWER_BYTES
+        self.has_begun = False
         self.is_whole = False
         self.goes_on = False
 
@@ -100,6 +106,7 @@ class Answer:
             raise NotAnAnswerError("too long")
         try:
             self._read(json.loads(frame))
+            self.has_begun = True
         except (ValueError, TypeError, KeyError, RecursionError) as error:
             raise NotAnAnswerError("not understood") from error
 

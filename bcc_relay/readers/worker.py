@@ -21,7 +21,7 @@ from bcc_relay.core.contents.found import Contents
 from bcc_relay.core.damage import Closed
 from bcc_relay.core.model import Body, Message
 from bcc_relay.readers.look_into import look_steps
-from bcc_relay.readers.wire import LENGTH, READY, REQUEST, Sifter, end
+from bcc_relay.readers.wire import LENGTH, READY, REQUEST, Sifter, begin, end
 
 if TYPE_CHECKING:
     from bcc_relay.core.model import Content
@@ -119,6 +119,7 @@ def _answer(
 ) -> None:
     sifter = Sifter(names)
     is_well = True
+    relay.sendall(begin())
     try:
         for contents in look_steps(message, names, limits):
             # At once, so that what was seen is known even if the next part is the end of us.

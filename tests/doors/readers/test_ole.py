@@ -111,9 +111,20 @@ def test_streams_that_claim_the_same_sectors_do_not_multiply() -> None:
     assert Closed.OVER_BUDGET in seen(bytes(octets), "a.doc").closed
 
 
+def test_a_stream_that_says_it_is_huge_is_broken_at_once() -> None:
+    octets = bytearray(compound({"WordDocument": WHO.encode() + bytes(6000)}))
+    at = octets.index("WordDocument".encode("utf-16-le"))
+    octets[at + 120 : at + 124] = (1 << 31).to_bytes(4, "little")
+    table = 512 + 512 * int.from_bytes(octets[76:80], "little")
+    octets[table : table + 4] = bytes(4)  # its first sector is followed by itself
+    contents = seen(bytes(octets), "a.doc")
+    assert contents.closed == {Closed.BROKEN}
+    assert shown(contents) == {"attached_list": {WHO}}
+
+
 @given(st.binary(min_size=1, max_size=64), st.integers(0, 6000))
 @settings(max_examples=150, deadline=None)
 def test_reading_never_raises(noise: bytes, at: int) -> None:
-    for octets in (msg((WHO, OTHER)), xls("somebody.with.a.name@mail1.example")):
-        changed = octets[:at] + noise + octets[at + len(noise) :]
-        open_part(part(changed, "a.msg", kind=Kind.OLE), Budget())
+    # Workbooks go to a library that ends the process over some of this: those are for the tests of the pool.
+    octets = msg((WHO, OTHER))
+    open_part(part(octets[:at] + noise + octets[at + len(noise) :], "a.msg", kind=Kind.OLE), Budget())

@@ -147,6 +147,20 @@ async def test_what_needs_too_much_memory_is_over_the_budget_and_others_are_read
         assert not (await readers(large(), NOBODY)).closed
 
 
+async def test_a_file_that_ends_the_process_closes_its_message_and_no_other() -> None:
+    octets = bytearray(xls("some.body@mail2.example"))
+    # The directory is followed by itself: the library reads it again and again until there is no memory left.
+    table = 512 + 512 * int.from_bytes(octets[76:80], "little")
+    at = table + 4 * int.from_bytes(octets[48:52], "little")
+    octets[at : at + 4] = octets[48:52]
+    async with pool(workers=1) as readers:
+        await warm(readers)
+        contents = await readers(mail(bytes(octets), "a.xls", text=b"Write to family2@mail2.example"), NOBODY)
+        assert contents.closed
+        assert shown(contents)["body"] == {"family2@mail2.example"}
+        assert shown(await readers(large(), NOBODY)) == {"body": {WHO}}
+
+
 async def test_a_caller_who_goes_away_takes_the_worker_with_it() -> None:
     async with pool(workers=1) as readers:
         (pid,) = await warm(readers)

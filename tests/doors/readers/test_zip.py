@@ -8,6 +8,7 @@ from io import BytesIO
 import pytest
 
 from bcc_relay.core.contents.budget import Limits
+from bcc_relay.core.contents.seen import MOST_SIGNS
 from bcc_relay.core.damage import Closed
 from tests.doors.readers.made import (
     docx,
@@ -168,6 +169,12 @@ def test_ten_thousand_members_end_at_the_number_of_parts() -> None:
     contents = seen(octets, "a.zip")
     assert contents.closed == {Closed.OVER_BUDGET}
     assert shown(contents) == {"archive": {WHO}}
+
+
+def test_more_addresses_than_anybody_reads_are_over_the_budget() -> None:
+    contents = seen(xlsx(tuple(f"family{n}@mail1.example" for n in range(MOST_SIGNS + 10))), "a.xlsx")
+    assert contents.closed == {Closed.OVER_BUDGET}
+    assert len(shown(contents)["attached_list"]) >= MOST_SIGNS
 
 
 def test_the_budget_is_one_for_all_attachments_of_a_message() -> None:
