@@ -52,26 +52,40 @@ _RULE = re.compile(
     re.IGNORECASE,
 )
 _MOMENT = re.compile(r"\d{1,4}[/.\-]\d{1,2}[/.\-]\d{2,4}|\d{1,2}[:.h]\d\d|年\d{1,2}月|\b(?:19|20)\d\d\b")
+# A line that is one address, as Lotus Notes puts it above the labels.
+_SOMEBODY = re.compile(r"[ \t>]*(?:[^<>@\n]{0,80}<[^<>\s@]+@[^<>\s@]+>|[^\s@]+@[^\s@]+)[ \t\r]*\n")
 # Verbs by language. Where the name comes last, the line ends with an angle bracket.
 _WROTE = re.compile(
     r"\b(?:wrote|writes|schrieb|écrit|escribió|ysgrifennodd|schreef|scritto|escreveu|skrev|napisał)\b|書きました|のメール|>\s*\Z"
 )
 _GOES_ON = (",", ";", "<", "\uff0c", "\u3001")
+_FIELD = re.compile(r"[A-Za-z][A-Za-z\-]{1,40}:")
+_ENDS_SENTENCE = (".", "!", "?")
 _LOOKS_LIKE_PEOPLE = re.compile(r"[@;<]|\w/\w")
 _MAYBE_PEOPLE = re.compile(r"[@;,<]|\w/\w")
 
 
-def split_quoted(text: str) -> tuple[str, str]:
-    """Return the text outside quoted and forwarded header blocks, and the text of these blocks.
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A header block."""
 
-    Every line stands in one of the two.
+    text: str
+    author: str
+    """Those of its lines that say who wrote that mail."""
+
+
+def split_quoted(text: str) -> tuple[str, tuple[Block, ...]]:
+    """Return the text outside quoted and forwarded header blocks, and these blocks.
+
+    Every line stands in one of them.
     """
-    outside, inside, at = [], [], 0
-    for start, end in _blocks(text):
+    outside, blocks, at = [], [], 0
+    for start, end, group in _blocks(text):
         outside.append(text[at:start])
-        inside.append(text[start:end])
+        lines = (text[label.start : label.end] for label in group if label.kind in _AUTHOR)
+        blocks.append(Block(text[start:end], "\n".join((text[start : group[0].start], *lines))))
         at = end
-    return "\n".join((*outside, text[at:])) if outside else text, "\n".join(inside)
+    return "\n".join((*outside, text[at:])) if outside else text, tuple(blocks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +98,11 @@ class _Label:
 
 
 _ATTRIBUTION = "attribution"
+_AUTHOR = ("from", _ATTRIBUTION)
 
 
-def _blocks(text: str) -> Iterator[tuple[int, int]]:
-    """Yield where blocks begin and end, in order, each made of whole lines."""
+def _blocks(text: str) -> Iterator[tuple[int, int, list[_Label]]]:
+    """Yield where blocks begin and end, in order, each made of whole lines, and their labels."""
     done = 0
     for group in _groups(text):
         if group[-1].end > done:
@@ -95,7 +110,7 @@ def _blocks(text: str) -> Iterator[tuple[int, int]]:
             if group[0].kind != _ATTRIBUTION:
                 start = _begin_above(text, start, done)
             end = _end_of_last(text, group[-1])
-            yield start, end
+            yield start, end, group
             done = end
 
 
@@ -176,13 +191,23 @@ def _belongs(text: str, group: list[_Label], label: _Label) -> bool:
     last = group[-1]
     if _ATTRIBUTION in (last.kind, label.kind):
         return False
-    most = _MOST_LINES_OF_PEOPLE if last.kind in _PEOPLE else _MOST_LINES_BETWEEN
-    lines = text[last.end : label.start].split("\n", most + 1)
-    blank = sum(1 for line in lines if not line.strip(_MARKS + "\r"))
-    others = sum(1 for line in lines if not _MAYBE_PEOPLE.search(line)) - blank
+    is_of_people = last.kind in _PEOPLE
+    most = _MOST_LINES_OF_PEOPLE if is_of_people else _MOST_LINES_BETWEEN
+    lines = [line.strip(_MARKS + "\r") for line in text[last.end : label.start].split("\n", most + 1)]
+    # One empty piece stands behind the last line end.
+    blank = lines.count("") - 1
+    others = sum(
+        1 for line in lines if line and not ((is_of_people and _may_be_people(line, blank)) or _FIELD.match(line))
+    )
     if len(lines) > most + 1 or blank + others > _MOST_LINES_BETWEEN:
         return False
-    return not others or all(one.kind != label.kind for one in group)
+    is_interrupted = blank > 0 and others > 0
+    return not is_interrupted and (not blank + others or all(one.kind != label.kind for one in group))
+
+
+def _may_be_people(line: str, blank: int) -> bool:
+    """Whether a line may continue a list of people; behind a blank line, a sentence does not."""
+    return _MAYBE_PEOPLE.search(line) is not None and not (blank > 0 and line.endswith(_ENDS_SENTENCE))
 
 
 def _end_of_last(text: str, last: _Label) -> int:
@@ -209,7 +234,7 @@ def _begin_above(text: str, start: int, done: int) -> int:
         line = text[above:at]
         if at <= done or len(line) >= _LONGEST_LINE_ABOVE:
             break
-        if _RULE.search(line) or _MOMENT.search(line):
+        if _RULE.search(line) or _MOMENT.search(line) or (at == start and _SOMEBODY.fullmatch(line)):
             begin = above
         at = above
     return begin
