@@ -15,6 +15,7 @@ from bcc_relay.core.contents.seen import MOST_SIGNS
 from bcc_relay.core.contents.text import find_in_octets, find_in_text
 from bcc_relay.core.damage import Closed
 from bcc_relay.core.model import Channel
+from bcc_relay.readers.ole import is_saved_message
 from bcc_relay.readers.opened import Opened, channel_within
 from bcc_relay.readers.table import READERS
 
@@ -25,13 +26,6 @@ if TYPE_CHECKING:
     from bcc_relay.core.contents.found import Part
     from bcc_relay.core.model import Message
 
-_SEARCHED_FIRST = {
-    Kind.TNEF: Channel.TNEF,
-    Kind.OLE: Channel.ATTACHED_LIST,
-    Kind.PDF: Channel.ATTACHED_LIST,
-    Kind.TAR: Channel.ARCHIVE,
-}
-"""Formats in which much is written plainly: that is found also when the library comes to grief."""
 _LIMITS = Limits()
 
 
@@ -53,7 +47,7 @@ def look_steps(message: Message, names: frozenset[str], limits: Limits) -> Itera
     waiting = deque(looked.unopened)
     while waiting:
         part = waiting.popleft()
-        if (channel := _SEARCHED_FIRST.get(part.kind)) is not None:
+        if (channel := _searched_first(part)) is not None:
             keys = find_in_octets(part.octets, searched)
             # In the others the reader knows where a text begins and ends; chance makes addresses of what stands around.
             keys = keys if part.kind is Kind.PDF else keys & names
@@ -64,6 +58,21 @@ def look_steps(message: Message, names: frozenset[str], limits: Limits) -> Itera
             looked = look_at(inner, searched, budget)
             yield looked.contents
             waiting.extend(looked.unopened)
+
+
+def _searched_first(part: Part) -> Channel | None:
+    """Return where a format counts in which much is written plainly; that is found also if the library fails."""
+    match part.kind:
+        case Kind.TNEF:
+            return Channel.TNEF
+        case Kind.OLE:
+            return Channel.ATTACHED_MESSAGE if is_saved_message(part) else Channel.ATTACHED_LIST
+        case Kind.PDF:
+            return Channel.ATTACHED_LIST
+        case Kind.TAR:
+            return Channel.ARCHIVE
+        case _:
+            return None
 
 
 def open_part(part: Part, budget: Budget) -> Opened:

@@ -41,11 +41,8 @@ _SLACK = 2
 
 def read_ole(part: Part, budget: Budget) -> Opened:
     """Read every stream. An encrypted document is closed; a .msg that does not parse is damage."""
-    own = Channel.ATTACHED_LIST
-    is_message = part.name.lower().endswith((".msg", ".oft")) or _PROPERTIES.encode("utf-16-le") in part.octets
-    if is_message:
-        own = Channel.ATTACHED_MESSAGE
-    channel = channel_within(part, own)
+    is_message = is_saved_message(part)
+    channel = channel_within(part, Channel.ATTACHED_MESSAGE if is_message else Channel.ATTACHED_LIST)
     closed: set[Closed] = set()
     streams: list[tuple[tuple[str, ...], bytes]] = []
     try:
@@ -57,6 +54,9 @@ def read_ole(part: Part, budget: Budget) -> Opened:
                     closed.add(Closed.OVER_BUDGET)
                     break
                 streams.append((path, octets))
+            if file.parsing_issues:
+                # Something is odd, and streams may be missing: all is searched as it lies there.
+                streams.append((("",), part.octets))
     except _BROKEN:
         if is_message:
             return Opened(channel, octets=(part.octets,), damage=frozenset({Damage.BROKEN_OUTLOOK_ITEM}))
@@ -71,18 +71,28 @@ def read_ole(part: Part, budget: Budget) -> Opened:
     return Opened(channel, texts, tuple(searched), closed=frozenset(closed | more))
 
 
+def is_saved_message(part: Part) -> bool:
+    """Whether a compound file is a message of Outlook's, or says it is."""
+    return part.name.lower().endswith((".msg", ".oft")) or _PROPERTIES.encode("utf-16-le") in part.octets
+
+
 def _streams(file: olefile.OleFileIO, most_bytes: int) -> Iterator[tuple[tuple[str, ...], bytes]]:
     """Yield path and octets of every stream. The library's own way by path looks through all names each time.
 
-    Raises OSError for a stream that says it is larger than its file: the library would go round in it.
+    Raises OSError for a stream that says it is larger than its file, and for storages in a circle: the library would
+    go round in them.
     """
     if max(file.root.size, file.num_mini_fat_sectors * file.sector_size) > most_bytes:
         raise OSError("larger than its file")
     waiting: list[tuple[tuple[str, ...], Any]] = [((), file.root)]
+    visited = set()
     while waiting:
         path, storage = waiting.pop()
+        if storage.sid in visited:
+            raise OSError("a storage within itself")
+        visited.add(storage.sid)
         for entry in storage.kids:
-            if entry.entry_type == olefile.STGTY_STORAGE:
+            if entry.entry_type in (olefile.STGTY_STORAGE, olefile.STGTY_ROOT):
                 waiting.append(((*path, entry.name), entry))
             elif entry.entry_type == olefile.STGTY_STREAM:
                 if entry.size > most_bytes:

@@ -9,7 +9,7 @@ import json
 import struct
 from typing import TYPE_CHECKING, Any
 
-from bcc_relay.core.contents.found import Contents
+from bcc_relay.core.contents.found import Contents, Quoted
 from bcc_relay.core.damage import Closed, Damage
 from bcc_relay.core.model import Channel
 
@@ -22,7 +22,7 @@ LENGTH = struct.Struct(">I")
 """Length of the frame that follows."""
 MAX_FRAME_BYTES = 256 * 1024
 MAX_ANSWER_BYTES = 16 * 1024 * 1024
-MAX_KEYS = 100_000
+MAX_KEYS = 20_000
 """A body that shows more addresses is over the budget; those beyond are only told when they are the message's own."""
 MAX_KEY_CHARS = 1024
 _KEYS_PER_FRAME = 200
@@ -56,6 +56,7 @@ class Sifter:
             told.update(fresh)
             for at in range(0, len(fresh), _KEYS_PER_FRAME):
                 yield _frame(["shown", channel.value, fresh[at : at + _KEYS_PER_FRAME]])
+        yield from self._quoted(contents)
         if closed or contents.damage or contents.named_keys or contents.gist:
             yield _frame(["seen", sorted(closed), sorted(contents.damage), contents.named_keys, contents.gist.hex()])
 
@@ -63,6 +64,16 @@ class Sifter:
 def begin() -> bytes:
     """Return the first frame of an answer: the message has been read, and nothing is known of it yet."""
     return _frame(["seen", [], [], 0, ""])
+
+    def _quoted(self, contents: Contents) -> Iterator[bytes]:
+        """Yield who stands in which quoted header: all of it, or that it is not told."""
+        for one in contents.quoted:
+            self._left -= len(one.people)
+            frame = _frame(["quoted", sorted(one.authors), sorted(one.people)])
+            if self._left < 0 or len(frame) > MAX_FRAME_BYTES or not all(map(is_key, one.people)):
+                yield _frame(["quoted", None, []])
+                return
+            yield frame
 
 
 def end(*, goes_on: bool) -> bytes:
@@ -94,6 +105,7 @@ class Answer:
         self._damage: set[Damage] = set()
         self._named_keys = 0
         self._gist = b""
+        self._quoted: list[Quoted] | None = []
         self._left_bytes = MAX_ANSWER_BYTES
         self.has_begun = False
         self.is_whole = False
@@ -119,6 +131,11 @@ class Answer:
                 self._damage.update(map(Damage, damage))
                 self._named_keys += named_keys
                 self._gist = self._gist or bytes.fromhex(gist)[:64]
+            case ["quoted", None, []]:
+                self._quoted = None
+            case ["quoted", list(authors), list(people)] if all(map(is_key, (*authors, *people))):
+                if self._quoted is not None:
+                    self._quoted.append(Quoted(frozenset(authors), frozenset(people)))
             case ["end", bool(goes_on)]:
                 self.is_whole, self.goes_on = True, goes_on
             case _:
@@ -132,6 +149,7 @@ class Answer:
             frozenset(self._damage),
             self._named_keys,
             self._gist,
+            tuple(self._quoted or ()),
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -120,6 +121,14 @@ def test_a_stream_that_says_it_is_huge_is_broken_at_once() -> None:
     contents = seen(bytes(octets), "a.doc")
     assert contents.closed == {Closed.BROKEN}
     assert shown(contents) == {"attached_list": {WHO}}
+
+
+@pytest.mark.parametrize("child", [0, 1], ids=["the root", "itself"])
+def test_a_storage_within_itself_ends_and_everything_is_searched(child: int) -> None:
+    octets = bytearray(compound({"a/b": WHO.encode(), "a/c": bytes(10)}))
+    at = octets.index(b"a\0\0\0" + bytes(60))
+    octets[at + 76 : at + 80] = child.to_bytes(4, "little")
+    assert shown(seen(bytes(octets), "a.doc")) == {"attached_list": {WHO}}
 
 
 @given(st.binary(min_size=1, max_size=64), st.integers(0, 6000))

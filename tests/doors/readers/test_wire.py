@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bcc_relay.core.contents.found import Contents
+from bcc_relay.core.contents.found import Contents, Quoted
 from bcc_relay.core.damage import Closed, Damage
 from bcc_relay.core.model import Channel
 from bcc_relay.readers.wire import (
@@ -57,6 +57,9 @@ contents_ = st.builds(
     st.frozensets(st.sampled_from(Damage)),
     st.integers(0, 500),
     st.binary(max_size=32),
+    st.lists(st.builds(Quoted, st.frozensets(keys, max_size=2), st.frozensets(keys, max_size=3)), max_size=2).map(
+        tuple
+    ),
 )
 
 
@@ -84,6 +87,13 @@ def test_too_many_addresses_are_over_the_budget_and_those_of_the_message_are_tol
     ).contents()
     assert contents.closed == {Closed.OVER_BUDGET}
     assert dict(contents.shown) == {Channel.BODY: {WHO}, Channel.CALENDAR: {WHO}}
+
+
+def test_quoted_headers_are_told_whole_or_not_at_all() -> None:
+    people = [frozenset(f"{block}-{n}@mail1.example" for n in range(MAX_KEYS // 3)) for block in range(4)]
+    blocks = tuple(Quoted(frozenset(), one) for one in people)
+    assert told(Contents(quoted=blocks[:1])).contents().quoted == blocks[:1]
+    assert told(Contents(quoted=blocks[:2]), Contents(quoted=blocks[2:])).contents().quoted == ()
 
 
 def test_what_can_be_no_address_is_not_told() -> None:
