@@ -107,10 +107,10 @@ class _Document:
 
 
 def _values(tag: str) -> list[str]:
-    """Return the values of a tag's attributes, decoded; the whole tag when they do not hold what it holds."""
-    values = [quoted or single or bare for quoted, single, bare in _VALUE.findall(tag)]
-    values = [value for value in values if _SIGN.search(value)] or [tag]
-    return [_link(_decoded(value)) for value in values]
+    """Return the values of a tag's attributes, and what else stands in it, where an address may be; decoded."""
+    pieces = [quoted or single or bare for quoted, single, bare in _VALUE.findall(tag)]
+    pieces.append(_VALUE.sub(" ", tag))
+    return [_link(_decoded(piece)) for piece in pieces if _SIGN.search(piece)]
 
 
 def _link(value: str) -> str:

@@ -80,14 +80,17 @@ _HTML_VALUE = re.compile(r"^X-ALT-DESC[^\r\n]*", re.MULTILINE | re.IGNORECASE)
 def calendar_text(text: str) -> str:
     """Return a calendar (RFC 5545) unfolded and with its escapes undone: every property, parameter and value is kept.
 
-    A character that a fold had torn is mended. HTML in a description is read as HTML, too.
+    A character that a fold had torn is mended. A description in HTML is read as such, and stands at the end.
     """
     text = _CALENDAR_FOLD.sub("", text)
     if not text.isascii():
         text = _TORN.sub(_mended, text)
     if "^" in text:
-        text = _CARET.sub(lambda match: _CARETS[match[1]], text)
+        # Only in parameters does it stand for something else.
+        decoded = (_CARET.sub(lambda match: _CARETS[match[1]], line) for line in text.split("\n") if "^" in line)
+        text = "\n".join((text, *decoded))
     html = [visible_and_hidden_text(_unescaped(value)) for value in _HTML_VALUE.findall(text)]
+    text = _HTML_VALUE.sub("", text) if html else text
     return "\n".join((_PARAMETER.sub(r"\1 ", _unescaped(text)), *html))
 
 

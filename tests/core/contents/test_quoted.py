@@ -13,6 +13,13 @@ from bcc_relay.core.contents.quoted import split_quoted
 from bcc_relay.core.contents.text import find_in_text
 
 NOBODY = known(frozenset())
+
+
+def split(text: str) -> tuple[str, str]:
+    outside, blocks = split_quoted(text)
+    return outside, "\n".join(block.text for block in blocks)
+
+
 OWN = "own@council.example"
 AFTER = "after@council.example"
 
@@ -170,14 +177,14 @@ Term dates
 @pytest.mark.parametrize("block", BLOCKS.values(), ids=BLOCKS)
 def test_a_header_block_is_recognised_whole_and_alone(block: str, line_end: str) -> None:
     text = f"Please see below, and write to {OWN}.\n\nThe clerk\n\n\n{block}\nDear Ben,\n{AFTER} knows more.\n"
-    outside, inside = split_quoted(text.replace("\n", line_end))
+    outside, inside = split(text.replace("\n", line_end))
     assert find_in_text(outside, NOBODY) == {OWN, AFTER}
     assert find_in_text(inside, NOBODY) == find_in_text(block, NOBODY) != set()
 
 
 def test_several_blocks_are_each_recognised() -> None:
     blocks = [block for block in BLOCKS.values() if "@" in block]
-    outside, inside = split_quoted("\n".join(f"{block}\nSome text by {OWN} in between.\n" for block in blocks))
+    outside, inside = split("\n".join(f"{block}\nSome text by {OWN} in between.\n" for block in blocks))
     assert find_in_text(outside, NOBODY) == {OWN}
     assert find_in_text(inside, NOBODY) == set().union(*(find_in_text(block, NOBODY) for block in blocks))
 
@@ -198,12 +205,12 @@ def test_several_blocks_are_each_recognised() -> None:
     ],
 )
 def test_what_is_no_block_stays_outside(text: str) -> None:
-    assert split_quoted(text) == (text, "")
+    assert split(text) == (text, "")
 
 
 def test_text_between_two_messages_is_in_no_block() -> None:
     block = "From: anna@x.example\nSent: Monday\nTo: ben@y.example\nSubject: x\n"
-    outside, _ = split_quoted(f"{block}\n{OWN} says no.\n\n{block}")
+    outside, _ = split(f"{block}\n{OWN} says no.\n\n{block}")
     assert find_in_text(outside, NOBODY) == {OWN}
 
 
@@ -216,7 +223,7 @@ LINES = st.sampled_from(
 @given(st.lists(LINES, max_size=30), st.sampled_from(["\n", "\r\n"]))
 def test_every_line_and_every_address_is_in_one_of_the_two(lines: list[str], line_end: str) -> None:
     text = line_end.join(lines)
-    outside, inside = split_quoted(text)
+    outside, inside = split(text)
     assert sorted(re.findall(r"\S+", outside + "\n" + inside)) == sorted(re.findall(r"\S+", text))
     assert find_in_text(outside, NOBODY) | find_in_text(inside, NOBODY) >= {
         key for line in lines for key in find_in_text(line, NOBODY)
@@ -225,7 +232,7 @@ def test_every_line_and_every_address_is_in_one_of_the_two(lines: list[str], lin
 
 @given(st.text(alphabet="FfroTtoCcSubject:\n\r >@.x,;<-\uff1a\u00a0宛先 01/", max_size=200))
 def test_splitting_never_raises_and_loses_no_word(text: str) -> None:
-    outside, inside = split_quoted(text)
+    outside, inside = split(text)
     assert sorted(re.findall(r"\S", outside + inside)) == sorted(re.findall(r"\S", text))
 
 
@@ -237,5 +244,20 @@ def test_splitting_never_raises_and_loses_no_word(text: str) -> None:
 )  # fmt: skip
 def test_hostile_text_is_split_in_time_that_grows_with_its_size(unit: str) -> None:
     """A search that took the square of the size would not come to an end here."""
-    split_quoted(unit * (300_000 // len(unit)))
-    split_quoted("Subject\n" + unit * (300_000 // len(unit)))
+    split(unit * (300_000 // len(unit)))
+    split("Subject\n" + unit * (300_000 // len(unit)))
+
+
+@pytest.mark.parametrize(
+    ("text", "author"),
+    [
+        ("From: anna@x.example\nSent: Monday\nTo: ben@y.example\nSubject: x\n", "anna@x.example"),
+        ("-----Original Message-----\nVon: Anna <anna@x.example>\nAn: ben@y.example\nBetreff: x\n", "anna@x.example"),
+        ('"Anna" <anna@x.example> on 11/22/2026 10:00:00 AM\nTo: ben@y.example\ncc: cem@z.example\n', "anna@x.example"),
+        ("On 22 Nov 2026 at 10:00, Anna <anna@x.example> wrote:\n> To: ben@y.example\n", "anna@x.example"),
+        ("To: ben@y.example\nCc: cem@z.example\nSubject: x\n", ""),
+    ],
+)
+def test_a_block_says_who_wrote_that_mail(text: str, author: str) -> None:
+    _, blocks = split_quoted(text)
+    assert find_in_text(blocks[0].author, NOBODY) == ({author} if author else set())
