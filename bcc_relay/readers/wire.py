@@ -60,20 +60,20 @@ class Sifter:
         if closed or contents.damage or contents.named_keys or contents.gist:
             yield _frame(["seen", sorted(closed), sorted(contents.damage), contents.named_keys, contents.gist.hex()])
 
-
-def begin() -> bytes:
-    """Return the first frame of an answer: the message has been read, and nothing is known of it yet."""
-    return _frame(["seen", [], [], 0, ""])
-
     def _quoted(self, contents: Contents) -> Iterator[bytes]:
         """Yield who stands in which quoted header: all of it, or that it is not told."""
         for one in contents.quoted:
             self._left -= len(one.people)
             frame = _frame(["quoted", sorted(one.authors), sorted(one.people)])
-            if self._left < 0 or len(frame) > MAX_FRAME_BYTES or not all(map(is_key, one.people)):
+            if self._left < 0 or len(frame) > MAX_FRAME_BYTES or not all(map(is_key, (*one.authors, *one.people))):
                 yield _frame(["quoted", None, []])
                 return
             yield frame
+
+
+def begin() -> bytes:
+    """Return the first frame of an answer: the message has been read, and nothing is known of it yet."""
+    return _frame(["seen", [], [], 0, ""])
 
 
 def end(*, goes_on: bool) -> bytes:
