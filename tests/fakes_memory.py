@@ -138,7 +138,10 @@ class MemoryOfMail:
             other = one.circle
             if not one.is_stopped or other.at < circle.at - within or (circle.own_id and other.own_id == circle.own_id):
                 continue
-            share = len(circle.visible & one.members) / len(circle.visible) if circle.visible else 0
+            common = len(circle.visible & one.members)
+            if other.sender != circle.sender and (not other.shown or 2 * common < len(other.shown)):
+                continue
+            share = common / len(circle.visible) if circle.visible else 0
             if share and (best is None or (share, other.at, at) > best):
                 best, found = (share, other.at, at), Stopped(other.message_id, one.verdict, one.rule, share)
         return found

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from bcc_relay.backtest.mbox import unquoted
 from bcc_relay.backtest.saved import author_of, envelope_of, message_of
-from bcc_relay.core.contents.found import NOTHING, Contents
+from bcc_relay.core.contents.found import NOTHING, Contents, Quoted
 from bcc_relay.core.damage import Closed, Damage
 from bcc_relay.core.header import message_id_of, split_fields, text_of
 from bcc_relay.core.model import Channel
@@ -164,6 +164,7 @@ def packed(contents: Contents) -> str | None:
         "damage": sorted(contents.damage),
         "named_keys": contents.named_keys,
         "gist": contents.gist.hex(),
+        "quoted": [[sorted(one.authors), sorted(one.people)] for one in contents.quoted],
     }
     return json.dumps(document)
 
@@ -179,4 +180,5 @@ def unpacked(text: str | None) -> Contents:
         damage=frozenset(map(Damage, document["damage"])),
         named_keys=document["named_keys"],
         gist=bytes.fromhex(document["gist"]),
+        quoted=tuple(Quoted(frozenset(authors), frozenset(people)) for authors, people in document["quoted"]),
     )

@@ -13,14 +13,15 @@ from bcc_relay.core.contents.found import NOTHING
 from bcc_relay.core.damage import Closed, Damage
 from bcc_relay.core.fields import Role, channel_of, role_of
 from bcc_relay.core.header import Field, decode_words, message_id_of, split_fields, text_of, unfold
+from bcc_relay.core.model import Channel
 from bcc_relay.core.signature import signature_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from bcc_relay.core.address import Known, Organisation
-    from bcc_relay.core.contents.found import Contents
-    from bcc_relay.core.model import Channel, Envelope, Message
+    from bcc_relay.core.contents.found import Contents, Quoted
+    from bcc_relay.core.model import Envelope, Message
     from bcc_relay.core.signature import Signature
 
 
@@ -163,7 +164,8 @@ def read(
         seen = frozenset()
     personal = sum(1 for key in seen if organisation.is_personal(key))
     inside = (
-        (channel, frozenset(filter(organisation.is_outsider, keys)) - authors) for channel, keys in contents.shown
+        (channel, frozenset(filter(organisation.is_outsider, keys)) - authors)
+        for channel, keys in _new_to(outsiders, contents, organisation)
     )
     return Facts(
         fields=fields,
@@ -288,6 +290,27 @@ def _counted(shown: tuple[Shown, ...], recipients: frozenset[str]) -> tuple[Show
         return frozenset()
 
     return tuple(replace(one, counted=counted(one)) for one in shown)
+
+
+def _new_to(
+    outsiders: frozenset[str], contents: Contents, organisation: Organisation
+) -> Iterable[tuple[Channel, frozenset[str]]]:
+    """Yield whom each channel of the body shows, leaving out quoted headers that all these outsiders have seen.
+
+    Somebody outside wrote that mail, so that everybody in its header saw the others there. Of mail that an own person
+    wrote nobody can say so: this relay may have hidden its recipients.
+    """
+    new = [one for one in contents.quoted if not _have_seen(one, outsiders, organisation)]
+    for channel, keys in contents.shown:
+        if channel is Channel.QUOTED_HEADER and len(new) < len(contents.quoted):
+            told_apart = frozenset[str]().union(*(one.people for one in contents.quoted))
+            yield channel, (keys - told_apart).union(*(one.people for one in new))
+        else:
+            yield channel, keys
+
+
+def _have_seen(quoted: Quoted, outsiders: frozenset[str], organisation: Organisation) -> bool:
+    return bool(quoted.authors) and all(map(organisation.is_outsider, quoted.authors)) and outsiders <= quoted.people
 
 
 def _is_read_by_another(seen: Iterable[str], recipients: frozenset[str]) -> bool:

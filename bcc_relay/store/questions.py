@@ -111,11 +111,15 @@ async def usually_blind(connection: AsyncConnection, circle: Hashed) -> int:
 
 
 async def stopped(connection: AsyncConnection, circle: Hashed, within: timedelta) -> Stopped | None:
-    """Return the circle stopped within that time that most of the visible ones belonged to; of equals the newest."""
+    """Return the circle stopped within that time that most of the visible ones belonged to; of equals the newest.
+
+    Other senders do not correct a message by writing to some of its people: they must reach half of those it showed.
+    """
     where = [circles.c.at >= circle.at - within, circles.c.message_id != circle.message_id]
     if circle.own_id is not None:
         where.append(or_(circles.c.own_id.is_(None), circles.c.own_id != circle.own_id))
-    query = select(circles.c.number, circles.c.at, circles.c.message_id, circles.c.verdict, circles.c.rule)
+    of_circle = (circles.c.number, circles.c.at, circles.c.sender, circles.c.shown)
+    query = select(*of_circle, circles.c.message_id, circles.c.verdict, circles.c.rule)
     candidates = {row.number: row for row in await connection.execute(query.where(text("is_stopped"), *where))}
     if not candidates or not circle.visible:
         return None
@@ -129,6 +133,10 @@ async def stopped(connection: AsyncConnection, circle: Hashed, within: timedelta
             .group_by(members.circle)
         )
         common.update({number: count for number, count in await connection.execute(counts) if number in candidates})
+    for number, count in tuple(common.items()):
+        other = candidates[number]
+        if other.sender != circle.sender and not 0 < other.shown <= 2 * count:
+            del common[number]
     if not common:
         return None
     best = candidates[max(common, key=lambda number: (common[number], candidates[number].at, number))]

@@ -182,6 +182,14 @@ async def test_of_several_stopped_circles_the_best_match_counts_and_of_equals_th
     assert answer.stopped == Stopped("newer", "hold", "families", 0.75)
 
 
+async def test_another_sender_corrects_a_message_only_by_writing_to_half_of_those_it_showed(memory: Memory) -> None:
+    await stopped(memory, circle("m1", "abcdefgh"))
+    for people, is_correction in (("abc", False), ("abcd", True)):
+        other = circle("m2", people, sender="other@council.example")
+        assert ((await asked(memory, other, stopped_within=DAY)).stopped is not None) == is_correction
+    assert (await asked(memory, circle("m3", "abc"), stopped_within=DAY)).stopped is not None
+
+
 async def test_a_stopped_circle_guards_for_its_time_against_any_sender(memory: Memory) -> None:
     await stopped(memory, circle("m1", "abc"))
     for minute, is_guarded in ((10, True), (10.1, False)):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bcc_relay.core.damage import Damage
-from bcc_relay.core.facts import MOST_FIELDS, still_shown
+from bcc_relay.core.facts import MOST_FIELDS, Facts, still_shown
 from bcc_relay.core.model import Body, Channel, Message
 from tests import build
 
@@ -235,9 +235,7 @@ def test_a_field_across_the_limit_is_read_as_far_as_it_goes() -> None:
         (b"text/plain\r\nContent-Type: multipart/encrypted", True, True),
     ],
 )
-def test_what_the_body_closes_is_a_fact(
-    content_type: bytes, encrypted: bool, unreadable: bool
-) -> None:
+def test_what_the_body_closes_is_a_fact(content_type: bytes, encrypted: bool, unreadable: bool) -> None:
     facts = build.facts(build.mail(b"Content-Type: " + content_type, to=TO))
     assert (facts.encrypted, facts.unreadable) == (encrypted, unreadable)
 
@@ -311,3 +309,49 @@ def test_a_header_of_too_many_fields_is_damage_and_its_rest_is_one_piece() -> No
 def test_an_author_field_never_passes_for_an_address_that_it_does_not_show(author: str) -> None:
     raw = build.message(f"From: {author}\r\n".encode())
     assert not build.facts(build.submission("a@mail0.example", raw=raw)).author_keys <= {"clerk@council.example"}
+
+
+# --- quoted headers --------------------------------------------------------------------------------------------------
+
+QUOTED = tuple(f"guest{n}@place{n}.example" for n in range(30))
+
+
+def quoting(author: str, to: tuple[str, ...], people: tuple[str, ...] = QUOTED) -> Facts:
+    """An answer to `to` that quotes a mail of `author` to `people`."""
+    block = f"Of course.\r\n\r\nFrom: {author}\r\nSent: Monday\r\nTo: {'; '.join(people)}\r\nSubject: Dinner\r\n"
+    return build.facts(build.mail(to=to, body=block.encode()))
+
+
+def test_whoever_wrote_a_quoted_mail_has_seen_whom_it_went_to() -> None:
+    assert quoting("host@place.example", ("host@place.example",)).beyond_rewriting() == {}
+
+
+def test_whoever_received_a_quoted_mail_from_outside_has_seen_the_others() -> None:
+    assert quoting("host@place.example", (QUOTED[0], QUOTED[1])).beyond_rewriting() == {}
+
+
+@pytest.mark.parametrize(
+    ("author", "to"),
+    [
+        ("host@place.example", ("host@place.example", "new@elsewhere.example")),
+        ("clerk@council.example", (QUOTED[0],)),
+        ("The Host", (QUOTED[0],)),
+    ],
+    ids=[
+        "a newcomer reads it",
+        "an own person wrote it, whom the relay may have corrected",
+        "nobody knows who wrote it",
+    ],
+)
+def test_a_quoted_header_counts_when_somebody_reads_it_for_the_first_time(author: str, to: tuple[str, ...]) -> None:
+    shown = quoting(author, to).beyond_rewriting()
+    assert set(QUOTED) - set(to) <= shown[Channel.QUOTED_HEADER]
+
+
+def test_what_somebody_has_seen_in_one_quoted_header_still_counts_in_another() -> None:
+    first = (
+        f"From: host@place.example\r\nSent: Monday\r\nTo: {'; '.join(QUOTED[:5])}\r\nSubject: x\r\n\r\nHello\r\n\r\n"
+    )
+    second = f"From: else@place.example\r\nSent: Monday\r\nTo: {'; '.join(QUOTED[3:])}\r\nSubject: x\r\n"
+    facts = build.facts(build.mail(to=("host@place.example",), body=(first + second).encode()))
+    assert facts.beyond_rewriting()[Channel.QUOTED_HEADER] == {*QUOTED[3:], "else@place.example"}

@@ -97,18 +97,27 @@ def _read_text(file: File, channel: Channel, seen: Seen) -> None:
     if is_body and not seen.gist:
         seen.gist = gist_of(text)
     keys = seen.in_text(text)
-    quoted: set[str] = set()
-    if keys and is_body:
-        outside, inside = split_quoted(text)
-        if quoted := seen.in_text(inside) if inside else quoted:
-            seen.show(Channel.QUOTED_HEADER, quoted)
-            keys = keys - quoted | seen.in_text(outside)
+    quoted = _without_quoted(text, keys, seen) if keys and is_body else frozenset[str]()
     if hidden:
         # The links of a quoted header belong to it.
         keys |= seen.in_text(hidden) - quoted
     if "\0" in text:
         keys |= seen.in_octets(octets)  # it was no text in any one character set
     seen.show(channel, keys)
+
+
+def _without_quoted(text: str, keys: set[str], seen: Seen) -> frozenset[str]:
+    """Note who stands in quoted header blocks, take out of `keys` who stands nowhere else, and return the former."""
+    outside, blocks = split_quoted(text)
+    quoted: set[str] = set()
+    for block in blocks:
+        people = seen.in_text(block.text)
+        seen.quote(seen.in_text(block.author) if people else people, people)
+        quoted |= people
+    if quoted:
+        keys -= quoted
+        keys |= seen.in_text(outside)
+    return frozenset(quoted)
 
 
 def _may_show(html: str) -> bool:

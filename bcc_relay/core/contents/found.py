@@ -14,6 +14,16 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
+class Quoted:
+    """Who stands in one header block of quoted or forwarded mail. Whoever stands in it has seen all of it."""
+
+    authors: frozenset[str]
+    """Who wrote that mail, as far as the block gives an address; empty when it does not say."""
+    people: frozenset[str]
+    """Everybody in the block, the authors too."""
+
+
+@dataclass(frozen=True, slots=True)
 class Contents:
     """What the body of one message shows. Addresses are keys (`Address.key`), of whomever they are."""
 
@@ -26,6 +36,8 @@ class Contents:
     5.1); anonymous ones do not count."""
     gist: bytes = b""
     """Digest of the words of the text, by which the pieces of one mailing are recognised; empty when there are few."""
+    quoted: tuple[Quoted, ...] = ()
+    """The blocks that make up the channel `quoted_header`, as far as they are told apart."""
 
 
 NOTHING = Contents()
@@ -58,6 +70,7 @@ def merged(several: Iterable[Contents]) -> Contents:
     closed: set[Closed] = set()
     damage: set[Damage] = set()
     named_keys, gist = 0, b""
+    quoted: list[Quoted] = []
     for one in several:
         for channel, keys in one.shown:
             shown.setdefault(channel, set()).update(keys)
@@ -65,10 +78,12 @@ def merged(several: Iterable[Contents]) -> Contents:
         damage |= one.damage
         named_keys += one.named_keys
         gist = gist or one.gist
+        quoted += one.quoted
     return Contents(
         tuple((channel, frozenset(keys)) for channel, keys in shown.items()),
         frozenset(closed),
         frozenset(damage),
         named_keys,
         gist,
+        tuple(quoted),
     )

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bcc_relay.core.contents.found import Contents, Looked
+from bcc_relay.core.contents.found import Contents, Looked, Quoted
 from bcc_relay.core.contents.text import find_in_octets, find_in_text
 from bcc_relay.core.damage import Closed
+from bcc_relay.core.model import Channel
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -14,8 +15,9 @@ if TYPE_CHECKING:
     from bcc_relay.core.address import Known
     from bcc_relay.core.contents.found import Part
     from bcc_relay.core.damage import Damage
-    from bcc_relay.core.model import Channel
 
+MOST_BLOCKS = 100
+"""So many quoted header blocks are told apart."""
 MOST_SIGNS = 50_000
 """So many "@" of one file are looked at: people who can be shown to each other are fewer."""
 MOST_SIGNS_OF_OCTETS = 300_000
@@ -33,12 +35,23 @@ class Seen:
         self.unopened: list[Part] = []
         self.named_keys = 0
         self.gist = b""
+        self._quoted: list[Quoted] = []
         self._shown: dict[Channel, set[str]] = {}
 
     def show(self, channel: Channel, keys: Iterable[str]) -> None:
         """Note addresses."""
         if keys:
             self._shown.setdefault(channel, set()).update(keys)
+
+    def quote(self, authors: set[str], people: set[str]) -> None:
+        """Note who stands in one quoted header block."""
+        if people and len(self._quoted) <= MOST_BLOCKS:
+            self.show(Channel.QUOTED_HEADER, people)
+            self._quoted.append(Quoted(frozenset(authors), frozenset(people)))
+        elif people:
+            # Nobody is known to have seen all the rest.
+            self.show(Channel.QUOTED_HEADER, people)
+            self._quoted[-1] = Quoted(frozenset(), self._quoted[-1].people | people)
 
     def bounded(self, octets: bytes, most: int = MOST_SIGNS) -> bytes:
         """Return the octets up to where they show more than anybody reads; the rest is closed."""
@@ -59,5 +72,7 @@ class Seen:
     def looked(self) -> Looked:
         """Return all of it as values."""
         shown = tuple((channel, frozenset(keys)) for channel, keys in self._shown.items())
-        contents = Contents(shown, frozenset(self.closed), frozenset(self.damage), self.named_keys, self.gist)
+        contents = Contents(
+            shown, frozenset(self.closed), frozenset(self.damage), self.named_keys, self.gist, tuple(self._quoted)
+        )
         return Looked(contents, tuple(self.unopened))
