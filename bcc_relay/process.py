@@ -186,7 +186,7 @@ class Relay:
         under_way = UnderWay(group)
         # What dialogs began in their last moments has had its time.
         self._stack.push_async_callback(under_way.finish, 0)
-        readers = Readers()
+        readers = Readers(observe=self.observe)
         self._stack.push_async_callback(readers.close)
         self._build(store, forwarder, under_way, Judging(readers, store.memory, observe=self.observe))
         await self._resubmissions.recall()

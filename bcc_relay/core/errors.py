@@ -31,5 +31,13 @@ class NotRewritableError(BccRelayError):
         super().__init__(why)
 
 
+class ReadersBusyError(BccRelayError):
+    """Nobody could look into the body, for reasons of this machine's. Temporary: the client hears 451 4.3.0."""
+
+
+class ReadingFailedError(BccRelayError):
+    """Reading the body failed in a way nobody foresaw. The caller holds the message."""
+
+
 class AuthUnavailableError(BccRelayError):
     """The accounts cannot be read now. Temporary: the client hears 454 4.7.0."""

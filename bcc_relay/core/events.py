@@ -140,6 +140,13 @@ class Failed:
 
 
 @dataclass(frozen=True, slots=True)
+class ReaderStopped:
+    """A process that reads attachments ended before its time: `why` is too_slow, crashed or not_started."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Lifecycle:
     """The process itself: `what` is starting, ready, reloaded, reload_failed, draining, stopped, not_built."""
 
@@ -158,5 +165,6 @@ Event: TypeAlias = (
     | Moved
     | UpstreamSeen
     | Failed
+    | ReaderStopped
     | Lifecycle
 )

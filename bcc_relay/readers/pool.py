@@ -11,23 +11,39 @@ from bcc_relay.core.contents.budget import Budget
 from bcc_relay.core.contents.found import NOTHING, Contents, merged
 from bcc_relay.core.contents.look import look
 from bcc_relay.core.damage import Closed
+from bcc_relay.core.errors import ReadersBusyError, ReadingFailedError
+from bcc_relay.core.events import ReaderStopped
 from bcc_relay.readers.child import Child, WorkerLimits, WorkerLostError
 from bcc_relay.readers.wire import Answer
 
 if TYPE_CHECKING:
+    from bcc_relay.core.events import Event
     from bcc_relay.core.model import Message
+    from bcc_relay.relay.ports import Observe
 
 INLINE_BYTES = 64 * 1024
 """A body up to this size is first looked at without a worker: reading it takes less than handing it over."""
 
 
+def nobody_observes(_: Event) -> None:
+    """Take no note."""
+
+
 class Readers:
     """Implements `relay.ports.Look`. `close` it before the loop ends."""
 
-    def __init__(self, *, workers: int = 2, wait_limit_s: float = 60.0, limits: WorkerLimits | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        workers: int = 2,
+        wait_limit_s: float = 60.0,
+        limits: WorkerLimits | None = None,
+        observe: Observe = nobody_observes,
+    ) -> None:
         """At most `workers` processes, started when first needed. `wait_limit_s` bounds the wait for a free one."""
         self._limits = limits or WorkerLimits()
         self._wait_limit_s = wait_limit_s
+        self._observe = observe
         self._workers = workers
         self._places = asyncio.Semaphore(workers)
         self._idle: list[Child] = []
@@ -36,13 +52,10 @@ class Readers:
         self._is_closed = False
 
     async def __call__(self, message: Message, names: frozenset[str]) -> Contents:
-        """Return what the body shows; what could not be looked into in time is closed. Never raises but for cancel."""
+        """Return what the body shows (see the port)."""
         seen = NOTHING
         if len(message.body) <= INLINE_BYTES:
-            try:
-                looked = look(message, known(names), Budget(self._limits.contents))
-            except Exception:  # noqa: BLE001 - the top of a request: strangers' octets never raise past the door
-                return Contents(closed=frozenset({Closed.BROKEN}))
+            looked = look(message, known(names), Budget(self._limits.contents))
             if not looked.unopened:
                 return looked.contents
             seen = looked.contents
@@ -50,7 +63,7 @@ class Readers:
             async with asyncio.timeout(self._wait_limit_s):
                 await self._places.acquire()
         except TimeoutError:
-            return _given_up(seen)
+            raise ReadersBusyError("no reader became free in time") from None
         try:
             return await self._asked(message, names, seen)
         finally:
@@ -66,8 +79,13 @@ class Readers:
                     raise
                 # It was gone before it had read the message.
                 await self._answered(await self._child(), message, names, answer)
-        except (TimeoutError, WorkerLostError):
+        except (TimeoutError, WorkerLostError) as error:
+            if self._is_closed:
+                raise ReadersBusyError("the readers were closed") from error
+            self._observe(ReaderStopped("too_slow" if isinstance(error, TimeoutError) else "crashed"))
             return _given_up(seen, answer)
+        if answer.has_failed:
+            raise ReadingFailedError("a reader failed")
         return answer.contents()
 
     async def _answered(self, child: Child, message: Message, names: frozenset[str], answer: Answer) -> None:
@@ -79,14 +97,23 @@ class Readers:
             self._take_back(child, answer)
 
     async def _child(self) -> Child:
-        """Return a worker that is ready. Raises WorkerLostError and TimeoutError."""
+        """Return a worker that is ready. Raises ReadersBusyError."""
         if self._is_closed:
-            raise WorkerLostError("closed")
+            raise ReadersBusyError("the readers are closed")
         self._alive = {child for child in self._alive if not child.has_ended}
         while self._idle:
             if not (child := self._idle.pop()).is_lost:
                 return child
             child.kill()
+        try:
+            return await self._started()
+        except (TimeoutError, WorkerLostError) as error:
+            if self._is_closed:
+                raise ReadersBusyError("the readers were closed") from error
+            self._observe(ReaderStopped("not_started"))
+            raise ReadersBusyError("a reader could not be started") from error
+
+    async def _started(self) -> Child:
         child = await Child.start(self._limits)
         self._alive.add(child)
         is_ready = False
@@ -123,8 +150,8 @@ class Readers:
             self._places.release()
 
 
-def _given_up(seen: Contents, answer: Answer | None = None) -> Contents:
-    told = answer.contents() if answer else NOTHING
+def _given_up(seen: Contents, answer: Answer) -> Contents:
+    told = answer.contents()
     both = merged((told, seen, Contents(closed=frozenset({Closed.TOO_SLOW}))))
     # The worker began with what was seen already.
     return replace(both, named_keys=max(told.named_keys, seen.named_keys))

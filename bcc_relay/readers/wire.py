@@ -76,6 +76,11 @@ def begin() -> bytes:
     return _frame(["seen", [], [], 0, ""])
 
 
+def failed() -> bytes:
+    """Return the frame that says that reading failed in a way nobody foresaw."""
+    return _frame(["failed"])
+
+
 def end(*, goes_on: bool) -> bytes:
     """Return the last frame of an answer; `goes_on` says whether the worker takes another message."""
     return _frame(["end", goes_on])
@@ -108,6 +113,7 @@ class Answer:
         self._quoted: list[Quoted] | None = []
         self._left_bytes = MAX_ANSWER_BYTES
         self.has_begun = False
+        self.has_failed = False
         self.is_whole = False
         self.goes_on = False
 
@@ -136,6 +142,8 @@ class Answer:
             case ["quoted", list(authors), list(people)] if all(map(is_key, (*authors, *people))):
                 if self._quoted is not None:
                     self._quoted.append(Quoted(frozenset(authors), frozenset(people)))
+            case ["failed"]:
+                self.has_failed = True
             case ["end", bool(goes_on)]:
                 self.is_whole, self.goes_on = True, goes_on
             case _:

@@ -21,7 +21,7 @@ from bcc_relay.core.contents.found import Contents
 from bcc_relay.core.damage import Closed
 from bcc_relay.core.model import Body, Message
 from bcc_relay.readers.look_into import look_steps
-from bcc_relay.readers.wire import LENGTH, READY, REQUEST, Sifter, begin, end
+from bcc_relay.readers.wire import LENGTH, READY, REQUEST, Sifter, begin, end, failed
 
 if TYPE_CHECKING:
     from bcc_relay.core.model import Content
@@ -129,9 +129,9 @@ def _answer(
     except MemoryError:
         is_well = False
         relay.sendall(b"".join(sifter.frames(Contents(closed=frozenset({Closed.OVER_BUDGET})))))
-    except Exception:  # noqa: BLE001 - the top of a request: what a library could not cope with is no answer of its own
+    except Exception:  # noqa: BLE001 - the top of a request: a fault of ours, and the message is held for it
         is_well = False
-        relay.sendall(b"".join(sifter.frames(Contents(closed=frozenset({Closed.BROKEN})))))
+        relay.sendall(failed())
     peak_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     relay.sendall(end(goes_on=is_well and left > 0 and peak_bytes < memory_bytes // 2))
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from bcc_relay.core import replies
 from bcc_relay.core.actions.leave import dispatches, is_own_mark
 from bcc_relay.core.address import parse_mailbox
-from bcc_relay.core.errors import StoreError, StoreFullError
+from bcc_relay.core.errors import ReadersBusyError, StoreError, StoreFullError
 from bcc_relay.core.events import Decided, Failed, SmtpRefused, StageTimed
 from bcc_relay.core.header import split_fields
 from bcc_relay.core.model import Form, Hold, Reject
@@ -128,7 +128,7 @@ class Intake:
         """Judge; None when that failed in a way nobody foresaw: the message is held then, never passed."""
         try:
             return await self._judging.judge(submission, options)
-        except StoreError:
+        except (StoreError, ReadersBusyError):
             raise
         except Exception as error:  # noqa: BLE001 - strangers' octets never raise past the door, and never pass by it
             self._failed(submission, "intake.judge", error)

@@ -139,7 +139,7 @@ class Look(Protocol):
     """Looks into the body of a message."""
 
     async def __call__(self, message: Message, names: frozenset[str]) -> Contents:
-        """Return what the body shows. Never raises but for cancellation.
+        """Return what the body shows. Raises ReadersBusyError, and whatever reading strangers' octets may raise.
 
         `names` are the keys of recipients and sender: they are recognised also where other text is glued to them. What
         takes too long, is too large or cannot be parsed is closed or damaged in the answer.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from bcc_relay.core.errors import ReadersBusyError, ReadingFailedError
 from bcc_relay.core.judge import can_be_rewritten
 from bcc_relay.core.model import Form, Submission
 from bcc_relay.core.record import State
@@ -154,7 +155,10 @@ class Review:
             return "The content of this message has been erased."
         submission = Submission(record.id, record.received_at, record.envelope, message, record.origin)
         options = self._current.options
-        facts = await self._judging.facts(submission, options)
+        try:
+            facts = await self._judging.facts(submission, options)
+        except (ReadersBusyError, ReadingFailedError):
+            return "The content of this message could not be looked into just now, so it stays held."
         if can_be_rewritten(submission, form, options.leaving, facts):
             return None
         return "Hiding the recipients is not enough: addresses would stay visible where nothing can be changed safely."

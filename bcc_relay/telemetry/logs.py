@@ -23,6 +23,7 @@ from bcc_relay.core.events import (
     Failed,
     Lifecycle,
     Moved,
+    ReaderStopped,
     SmtpRefused,
     StageTimed,
     UpstreamSeen,
@@ -90,7 +91,7 @@ class LogObserver:
         level, name, fields = self._line(event)
         self._log.log(level, name, **fields)
 
-    def _line(self, event: Event) -> Line:  # noqa: C901, PLR0911 - a table of events
+    def _line(self, event: Event) -> Line:  # noqa: C901, PLR0911, PLR0912 - a table of events
         match event:
             case ConnectionOpened():
                 return logging.DEBUG, "connection_opened", {"listener": event.listener, "client": event.client}
@@ -112,6 +113,8 @@ class LogObserver:
                 return self._upstream_seen(event)
             case Failed():
                 return logging.ERROR, "failed", self._failed(event)
+            case ReaderStopped():
+                return logging.WARNING, "reader_stopped", {"why": event.why}
             case Lifecycle():
                 detail = {key: self._text(value) for key, value in event.detail.items()}
                 return _LIFECYCLE_LEVELS.get(event.what, logging.INFO), event.what, {"detail": detail}

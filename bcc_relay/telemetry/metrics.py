@@ -23,6 +23,7 @@ from bcc_relay.core.events import (
     Failed,
     Lifecycle,
     Moved,
+    ReaderStopped,
     SmtpRefused,
     StageTimed,
     UpstreamSeen,
@@ -40,7 +41,20 @@ if TYPE_CHECKING:
 STAGES = ("receive", "read", "decide", "rewrite", "store", "forward")
 DECISIONS = ("release_as_bcc", "release_individually", "release_as_is", "discard", "expire")
 DECIDERS = ("sender", "reviewer", "expiry")
-PARTS = ("listener", "login", "spool", "intake", "delivery", "review", "upkeep", "forwarder", "store", "notify")
+READER_STOPS = ("too_slow", "crashed", "not_started")
+PARTS = (
+    "listener",
+    "login",
+    "spool",
+    "intake",
+    "delivery",
+    "review",
+    "upkeep",
+    "forwarder",
+    "store",
+    "memory",
+    "notify",
+)
 REPLY_CLASSES = ("2xx", "4xx", "5xx", "none")
 QUARANTINE_STATES = (State.HELD, State.DISCARDED, State.EXPIRED)
 QUEUE_STATES = (State.QUEUED, State.RELEASED, State.DELIVERING)
@@ -126,7 +140,7 @@ class MetricsObserver:
         self._make_connection_metrics(listeners)
         self._make_process_metrics(version)
 
-    def __call__(self, event: Event) -> None:  # noqa: C901 - a table of events
+    def __call__(self, event: Event) -> None:  # noqa: C901, PLR0912 - a table of events
         """Count `event`."""
         match event:
             case ConnectionOpened():
@@ -149,6 +163,8 @@ class MetricsObserver:
                 self._upstream_up[str(event.server),].set(event.up)
             case Failed():
                 self._failures[event.where.partition(".")[0],].inc()
+            case ReaderStopped():
+                self._readers_stopped[event.why,].inc()
             case Lifecycle():
                 self._lifecycle(event)
             case _:
@@ -231,6 +247,11 @@ class MetricsObserver:
         )
         self._failures = _Children(
             self._counter("failures", "Errors of our own, by the part they happened in.", "part"), PARTS
+        )
+
+        self._readers_stopped = _Children(
+            self._counter("readers_stopped", "Processes that read attachments and ended before their time.", "why"),
+            READER_STOPS,
         )
 
     def _make_process_metrics(self, version: str) -> None:

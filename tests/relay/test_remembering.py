@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from bcc_relay.core import replies
-from bcc_relay.core.errors import StoreError
+from bcc_relay.core.errors import ReadersBusyError, ReadingFailedError, StoreError
 from bcc_relay.core.events import Decided, Failed
 from bcc_relay.core.history import NO_HISTORY, Ask, Circle, History
 from bcc_relay.core.model import Channel, Form, Message, Submission
@@ -262,6 +262,28 @@ async def test_a_body_that_cannot_be_looked_into_for_an_unforeseen_reason_holds_
     async with house(look=broken) as home:
         assert await home.take(mail(NINE[0], id="m1")) == replies.held("m1")
         assert home.upstream.dispatches == []
+
+
+async def test_when_no_reader_is_free_the_client_tries_again() -> None:
+    async def busy(message: Message, names: frozenset[str]) -> Contents:
+        raise ReadersBusyError("no reader became free in time")
+
+    async with house(look=busy) as home:
+        assert (await home.take(mail(NINE[0], id="m1"))).code == 451
+        assert home.upstream.dispatches == []
+        assert home.records() == []
+
+
+async def test_nothing_is_released_as_bcc_while_its_body_cannot_be_looked_into() -> None:
+    async with house() as home:
+        await home.take(mail(*FIRMS, id="m1"))
+
+        async def fails(message: Message, names: frozenset[str]) -> Contents:
+            raise ReadingFailedError("a reader failed")
+
+        home.judging._look = fails
+        assert isinstance(await home.review.release("m1", None, person="anna"), Refused)
+        assert len(home.records(State.HELD)) == 1
 
 
 # --- what the body shows, and releases -------------------------------------------------------------------------------

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bcc_relay.core.damage import Closed
+from bcc_relay.core.errors import ReadersBusyError
+from bcc_relay.core.events import ReaderStopped
 from bcc_relay.core.model import Body, Message
 from bcc_relay.readers.child import WorkerLimits
 from bcc_relay.readers.pool import Readers
@@ -24,6 +26,8 @@ from tests.doors.readers.made import mail, shown, xls, xlsx, zipped
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
+
+    from bcc_relay.core.events import Event
 
 WHO = "family1@mail1.example"
 NOBODY: frozenset[str] = frozenset()
@@ -183,14 +187,15 @@ async def test_a_caller_may_go_away_while_its_worker_starts() -> None:
         assert shown(await readers(large(), NOBODY)) == {"body": {WHO}}
 
 
-async def test_who_waits_too_long_for_a_worker_hears_that_it_gave_up() -> None:
+async def test_who_waits_too_long_for_a_worker_may_try_again() -> None:
     async with pool(workers=1, wait_limit_s=0.05) as readers:
         (pid,) = await warm(readers)
         os.kill(pid, signal.SIGSTOP)
         async with asyncio.TaskGroup() as group:
             first = group.create_task(readers(large(), NOBODY))
             await asyncio.sleep(0)
-            assert (await readers(large(), NOBODY)).closed == {Closed.TOO_SLOW}
+            with pytest.raises(ReadersBusyError):
+                await readers(large(), NOBODY)
             os.kill(pid, signal.SIGCONT)
         assert not first.result().closed
 
@@ -201,23 +206,36 @@ async def test_closing_ends_workers_that_are_busy_and_their_callers_hear_it() ->
         pids = await warm(readers, 2)
         for pid in pids:
             os.kill(pid, signal.SIGSTOP)
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(readers(large(), NOBODY)) for _ in range(4)]
-            await asyncio.sleep(0.05)
-            await readers.close()
-        assert [task.result().closed for task in tasks] == [{Closed.TOO_SLOW}] * 4
+        asked = asyncio.gather(*(readers(large(), NOBODY) for _ in range(4)), return_exceptions=True)
+        await asyncio.sleep(0.05)
+        await readers.close()
+        assert [type(answer) for answer in await asked] == [ReadersBusyError] * 4
         assert workers() == []
-        assert (await readers(large(), NOBODY)).closed == {Closed.TOO_SLOW}
+        with pytest.raises(ReadersBusyError):
+            await readers(large(), NOBODY)
         await readers.close()
 
 
-async def test_a_worker_that_cannot_be_started_closes_the_message(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "executable", "/nonexistent/python")
+@pytest.mark.parametrize("program", ["/nonexistent/python", "/bin/true"])
+async def test_where_no_worker_can_be_started_the_message_may_come_again(
+    program: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", program)
+    told: list[Event] = []
+    async with pool(observe=told.append) as readers:
+        with pytest.raises(ReadersBusyError):
+            await readers(large(), NOBODY)
+    assert told == [ReaderStopped("not_started")]
+
+
+async def test_a_fault_of_ours_in_looking_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    def breaks(*_: object) -> None:
+        raise RuntimeError("a fault of ours")
+
+    monkeypatch.setattr("bcc_relay.readers.pool.look", breaks)
     async with pool() as readers:
-        assert (await readers(large(), NOBODY)).closed == {Closed.TOO_SLOW}
-    monkeypatch.setattr(sys, "executable", "/bin/true")
-    async with pool() as readers:
-        assert (await readers(large(), NOBODY)).closed == {Closed.TOO_SLOW}
+        with pytest.raises(RuntimeError):
+            await readers(message(header(WHO), b"Hello\r\n"), NOBODY)
 
 
 async def test_signals_for_the_relay_do_not_end_its_workers() -> None:

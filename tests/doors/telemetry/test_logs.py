@@ -22,6 +22,7 @@ from bcc_relay.core.events import (
     Failed,
     Lifecycle,
     Moved,
+    ReaderStopped,
     SmtpRefused,
     StageTimed,
     UpstreamSeen,
@@ -56,6 +57,7 @@ EXAMPLES: tuple[Event, ...] = (
     Moved("m1", "held", "released", "reviewer", JANE, "release_as_bcc", 60.5),
     UpstreamSeen(0, up=False, detail=f"450 {JANE}"),
     Failed("r1", "store", f"no room for {JANE}", "m1"),
+    ReaderStopped("too_slow"),
     Lifecycle("ready", {"listener": f"127.0.0.1:2525 {JANE}"}),
 )
 
