@@ -27,7 +27,8 @@ _COMMENT = re.compile(r"\([^()]*\)")
 
 def seen(header: bytes, addresses: Iterable[str]) -> set[str]:
     """Return which of these addresses a reader could see in a header block."""
-    forms = {_plain(form) for text in _texts(header) for form in _forms(text)}
+    # Most forms of most headers are the same text.
+    forms = set(map(_plain, {form for text in set(_texts(header)) for form in _forms(text)}))
     plain = ((address, _plain(address)) for address in addresses)
     return {address for address, text in plain if any(_occurs(text, form) for form in forms)}
 
