@@ -178,10 +178,41 @@ def find_addresses(text: str, known: Known = _NOBODY) -> set[str]:
         text = _SPELT_DOT.sub(".", _SPELT_AT.sub("@", text))
     if "@" not in text:
         return found
+    if plain := _plainly_written(text, known):
+        return plain
     _collect(text, known, found)
     if "(" in text:
         _collect(_without_comments(text), known, found)
     return found
+
+
+# An address with nothing about it that could make it another one.
+_PLAINLY = re.compile(
+    r"(?<![^\s<,;:])([A-Za-z0-9][A-Za-z0-9._+\-]{0,63}+)@([A-Za-z0-9](?:[A-Za-z0-9\-]{0,62}+\.[A-Za-z0-9]){1,8}+"
+    r"[A-Za-z0-9\-]{1,62}+)(?=[>,;\r\n]|\s*+\Z)"
+)
+_MAY_CHANGE = re.compile(r"[\"()\[{&%]|[^\x00-\x7f]|\s\.|\.\s++[A-Za-z0-9._+\-]*+@")
+
+
+def _plainly_written(text: str, known: Known) -> set[str]:
+    """Return the keys of all addresses in `text` when each of them is written plainly; else nothing."""
+    matches = _PLAINLY.findall(text)
+    if len(matches) != text.count("@") or _MAY_CHANGE.search(text):
+        return set()
+    found = {f"{local}@{domain}".lower() for local, domain in matches}
+    if all(_stands_alone(domain, known) for domain in {domain.lower() for _, domain in matches}):
+        return found
+    return found if found <= known.keys else set()
+
+
+def _stands_alone(domain: str, known: Known) -> bool:
+    """Whether a domain is one of somebody outside, and no known one with other text glued to it."""
+    if not domain.rpartition(".")[2].isalpha() or reachable(domain) != domain:
+        return False
+    rest = domain.rpartition(".")[0]
+    while rest and rest not in known.domains:
+        rest = rest.rpartition(".")[0]
+    return not rest
 
 
 _QUOTED_PRINTABLE = re.compile(r"=([2-7][0-9A-Fa-f])")

@@ -289,7 +289,7 @@ def _counted(shown: tuple[Shown, ...], recipients: frozenset[str]) -> tuple[Show
             return one.outsiders & recipients
         return frozenset()
 
-    return tuple(replace(one, counted=counted(one)) for one in shown)
+    return tuple(replace(one, counted=keys) if (keys := counted(one)) else one for one in shown)
 
 
 def _new_to(

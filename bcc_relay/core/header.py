@@ -29,6 +29,8 @@ class Field:
 
 
 _FIELD_LINE = re.compile(rb"([!-9;-~]+)[ \t]*:")
+# A field without a CR or LF out of place, which is nearly every one.
+_WHOLE_FIELD = re.compile(rb"([!-9;-~]++)[ \t]*+:([^\r\n]*+(?:\r\n[ \t][^\r\n]*+)*+)\r\n(?![ \t])")
 _FOLD = re.compile(rb"\r\n(?=[ \t])")
 
 
@@ -59,6 +61,10 @@ def split_fields(header: bytes, most: int | None = None) -> tuple[Field, ...]:
         if len(fields) == most:
             fields.append(Field("", header[start:], b""))
             break
+        if whole := _WHOLE_FIELD.match(header, start):
+            fields.append(Field(whole[1].decode("ascii").lower(), whole[0], whole[2]))
+            start = whole.end()
+            continue
         end = _end_of_field(header, start)
         raw = header[start:end]
         match = _FIELD_LINE.match(raw)

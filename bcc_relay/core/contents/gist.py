@@ -7,9 +7,9 @@ import re
 
 from bcc_relay.core.contents.quoted import split_quoted
 
-_MOST_CHARACTERS = 4096
+_MOST_CHARACTERS = 1500
 _MOST_GREETING = 1000
-_MOST_WORDS = 600
+_MOST_WORDS = 200
 _FEWEST_WORDS = 8
 _GIST_OCTETS = 16
 # A first line that greets: short, and ended by a comma or the like; or one that begins as greetings do.
@@ -29,7 +29,8 @@ _UNSPACED = re.compile("[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff]")
 def gist_of(text: str) -> bytes:
     """Return 16 octets that are the same for texts of the same words; none where the text has fewer than eight.
 
-    The greeting, quoted text, addresses, numbers, case and layout do not count, nor does what follows the first 4 kB.
+    The greeting, quoted text, addresses, numbers, case and layout do not count, nor does what follows the first 1,500
+    characters.
     """
     start = text[: _MOST_GREETING + _MOST_CHARACTERS].lstrip()
     greeting = _GREETING.match(start)

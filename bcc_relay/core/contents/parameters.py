@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from bcc_relay.core.header import decode_words, text_of
 
@@ -51,8 +52,17 @@ class ContentType:
 NO_TYPE = ContentType()
 
 
+_LONGEST_REMEMBERED = 120
+_MOST_REMEMBERED = 512
+
+
 def content_type(value: bytes) -> ContentType:
     """Read a Content-Type value, folded or not. Never raises."""
+    # Most mail says the same few things here.
+    return _remembered_type(value) if len(value) <= _LONGEST_REMEMBERED else _content_type(value)
+
+
+def _content_type(value: bytes) -> ContentType:
     if match := _SIMPLE.fullmatch(value):
         charset = {"charset": match[2].decode("latin-1")} if match[2] else {}
         return ContentType(match[1].decode("latin-1").lower(), charset)
@@ -63,6 +73,9 @@ def content_type(value: bytes) -> ContentType:
     media_type = "/".join(filter(None, found.groups())).lower() if found else ""
     given = parameters(text)
     return ContentType(media_type, given, _boundaries(text, given))
+
+
+_remembered_type = lru_cache(_MOST_REMEMBERED)(_content_type)
 
 
 def parameters(text: str) -> dict[str, str]:
