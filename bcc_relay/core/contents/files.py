@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, assert_never
 from bcc_relay.core.contents.found import Part
 from bcc_relay.core.contents.gist import gist_of
 from bcc_relay.core.contents.html import shown_and_hidden
-from bcc_relay.core.contents.kinds import Kind
+from bcc_relay.core.contents.kinds import OPENED_BY_LIBRARY, Kind, kind_of
 from bcc_relay.core.contents.lists import calendar_text, list_text
 from bcc_relay.core.contents.openpgp import look_into_pgp
 from bcc_relay.core.contents.parameters import NO_TYPE, ContentType
@@ -21,6 +21,7 @@ from bcc_relay.core.contents.seen import MOST_SIGNS_OF_OCTETS
 from bcc_relay.core.contents.text import decode_text
 from bcc_relay.core.contents.transfer import from_base64_piece
 from bcc_relay.core.damage import Closed
+from bcc_relay.core.header import text_of
 from bcc_relay.core.model import Channel
 
 if TYPE_CHECKING:
@@ -58,7 +59,10 @@ def read_file(file: File, within: Channel | None, seen: Seen) -> None:
         case Kind.CALENDAR | Kind.LIST:
             _read_list(file, channel, seen)
         case Kind.PGP:
-            _read_pgp(seen.bounded(file.region.octets()), channel, seen)
+            if file.region.octets(1) >= b"\x80":
+                _read_pgp(file.region.octets(), file, channel, seen)
+            else:
+                _read_text(file, channel, seen)
         case Kind.OTHER | Kind.CONTAINER:
             _read_octets(file, channel, seen)
         case Kind.CMS | Kind.TNEF | Kind.OLE | Kind.ZIP | Kind.PDF | Kind.TAR | Kind.GZIP | Kind.BZIP2 | Kind.XZ:
@@ -85,7 +89,7 @@ def _read_text(file: File, channel: Channel, seen: Seen) -> None:
     text = decode_text(octets, file.type.charset)
     is_body = channel is Channel.BODY
     if _ARMOUR in octets:
-        _read_pgp(octets, channel, seen)
+        _read_pgp(octets, file, channel, seen)
     hidden = ""
     if file.kind is Kind.HTML:
         if not _may_show(text) and (seen.gist or not is_body):
@@ -160,11 +164,21 @@ _CMS_HEAD_OCTETS = 32
 _OPEN = ("signed-data", "certs-only", "compressed-data")
 
 
-def _read_pgp(octets: bytes, channel: Channel, seen: Seen) -> None:
-    named, encrypted = look_into_pgp(octets)
-    seen.named_keys += named
-    if encrypted:
+def _read_pgp(octets: bytes, file: File, channel: Channel, seen: Seen) -> None:
+    """Note what an OpenPGP message tells everybody: keys, and what is signed but not encrypted."""
+    found = look_into_pgp(octets)
+    seen.named_keys += found.named_keys
+    if found.is_encrypted:
         seen.closed.add(Closed.ENCRYPTED)
+    if not found.is_whole:
+        seen.closed.add(Closed.UNKNOWN_FORMAT)
+    for name, signed in found.files:
+        text = text_of(name)
+        part = Part(channel, kind_of(signed, "", text), text, signed, file.depth + 1)
+        if part.kind in OPENED_BY_LIBRARY:
+            seen.unopened.append(part)
+        else:
+            seen.show(channel, seen.in_octets(seen.bounded(signed)))
     keys = b"\n".join(from_base64_piece(armoured) for armoured in _KEYS.findall(octets))
     seen.show(channel, seen.in_octets(keys))
 

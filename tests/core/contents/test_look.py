@@ -218,6 +218,30 @@ CHANNELS: dict[str, tuple[Message, Channel]] = {
         ),
         Channel.ATTACHED_LIST,
     ),
+    "pgp-clear-signed-file": (
+        several(
+            part(
+                b"application/octet-stream" + FILE % b"list.txt.asc",
+                b"-----BEGIN PGP SIGNED MESSAGE-----\r\nHash: SHA256\r\n\r\n"
+                + TWO
+                + b"\r\n-----BEGIN PGP SIGNATURE-----",
+            )
+        ),
+        Channel.ATTACHED_LIST,
+    ),
+    "pgp-signed-file": (
+        several(
+            part(
+                b"application/octet-stream" + FILE % b"list.gpg",
+                b"\xcb" + bytes((6 + len(TWO),)) + b"t" + bytes(5) + TWO,
+            )
+        ),
+        Channel.ATTACHED_LIST,
+    ),
+    "text-called-asc": (
+        several(part(b"application/octet-stream" + FILE % b"list.asc", TWO)),
+        Channel.ATTACHED_LIST,
+    ),
     "key-of-a-person": (
         several(
             part(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import bz2
+import zlib
 from itertools import product
 
 import pytest
@@ -76,23 +78,23 @@ MESSAGES: dict[str, tuple[bytes, int]] = {
 
 @pytest.mark.parametrize(("octets", "named"), MESSAGES.values(), ids=MESSAGES)
 def test_session_keys_that_name_a_reader_are_counted(octets: bytes, named: int) -> None:
-    assert look_into_pgp(octets) == (named, True)
+    assert look_into_pgp(octets)[:2] == (named, True)
     for line_end, fields, checksum in product((b"\r\n", b"\n"), (b"", b"Version: 1"), (True, False)):
         text = b"Hello\r\n" + armoured(octets, line_end=line_end, fields=fields, checksum=checksum) + b"Bye"
-        assert look_into_pgp(text) == (named, True)
+        assert look_into_pgp(text)[:2] == (named, True)
 
 
 def test_armour_without_an_empty_line_or_an_end_is_read_all_the_same() -> None:
     octets = armoured(MESSAGES["three"][0], fields=b"Version: 1\r\nComment: x").replace(
         b"Comment: x\r\n", b"Comment: x\r\n"
     )
-    assert look_into_pgp(octets) == (3, True)
-    assert look_into_pgp(octets.partition(b"-----END")[0]) == (3, True)
+    assert look_into_pgp(octets)[:2] == (3, True)
+    assert look_into_pgp(octets.partition(b"-----END")[0])[:2] == (3, True)
 
 
 def test_several_armoured_messages_count_together() -> None:
     octets, named = MESSAGES["three"]
-    assert look_into_pgp(armoured(octets) + b"\r\nand\r\n" + armoured(octets)) == (2 * named, True)
+    assert look_into_pgp(armoured(octets) + b"\r\nand\r\n" + armoured(octets))[:2] == (2 * named, True)
 
 
 @pytest.mark.parametrize(
@@ -112,18 +114,58 @@ def test_several_armoured_messages_count_together() -> None:
     ],
 )
 def test_what_is_not_encrypted_names_nobody(octets: bytes) -> None:
-    assert look_into_pgp(octets) == (0, False)
+    assert look_into_pgp(octets)[:2] == (0, False)
 
 
 def test_armour_whose_content_is_no_packet_counts_as_encrypted() -> None:
-    assert look_into_pgp(armoured(b"Hello, this is no packet")) == (0, True)
+    assert look_into_pgp(armoured(b"Hello, this is no packet"))[:2] == (0, True)
+
+
+LIST = b"anna@family-mail.example\r\n"
+LITERAL = new_packet(11, b"b\x08list.csv\0\0\0\0" + LIST)
+SIGNED = {
+    "plain": new_packet(4, b"x" * 13) + LITERAL + new_packet(2, b"x" * 90),
+    "deflated": new_packet(8, b"\x01" + zlib.compress(LITERAL)[2:-4]),
+    "zlib": new_packet(8, b"\x02" + zlib.compress(LITERAL)),
+    "of-indeterminate-length": b"\xa3\x02" + zlib.compress(LITERAL),
+    "stored": new_packet(8, b"\x00" + LITERAL),
+    "twice-packed": new_packet(8, b"\x02" + zlib.compress(new_packet(8, b"\x02" + zlib.compress(LITERAL)))),
+    "in-pieces": b"\xcb\xe4b\x08list.csv\0\0\0\0"
+    + LIST[:2]
+    + b"\xe3"
+    + LIST[2:10]
+    + bytes((len(LIST) - 10,))
+    + LIST[10:],
+}
+
+
+@pytest.mark.parametrize("octets", SIGNED.values(), ids=SIGNED)
+def test_what_is_signed_and_not_encrypted_is_handed_out(octets: bytes) -> None:
+    for message in (octets, armoured(octets)):
+        found = look_into_pgp(message)
+        assert found.files == ((b"list.csv", LIST),)
+        assert found.is_whole
+        assert not found.is_encrypted
+
+
+@pytest.mark.parametrize(
+    "octets",
+    [
+        new_packet(8, b"\x03" + bz2.compress(LITERAL)),
+        new_packet(8, b"\x02" + zlib.compress(LITERAL)[:-8]),
+        new_packet(8, b"\x02" + zlib.compress(new_packet(11, bytes(2_000_000)))),
+        new_packet(8, b"\x09"),
+    ],
+)
+def test_what_cannot_be_unpacked_is_said(octets: bytes) -> None:
+    assert not look_into_pgp(octets).is_whole
 
 
 @given(st.binary(max_size=300))
 def test_nothing_raises(octets: bytes) -> None:
     for given_octets in (octets, b"\xc1" + octets, b"\x84" + octets, armoured(octets), armoured(b"")[:-30] + octets):
-        named, _ = look_into_pgp(given_octets)
-        assert named <= len(given_octets)
+        found = look_into_pgp(given_octets)
+        assert found.named_keys <= len(given_octets)
 
 
 @pytest.mark.parametrize(
