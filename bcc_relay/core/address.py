@@ -149,8 +149,10 @@ _COMMENT_PASSES = 8
 _LEADING = "'`*=|/~{}!#$&^?."
 # What a link or a field with parameters puts before one.
 _PARAMETER = re.compile(r".*(?<![a-z])(?:to|cc|bcc|addr|address|e?mail|rcpt|recipient)=(?=.)", re.IGNORECASE)
-_GLUE = re.compile(r"[|/=&?!#$%^*'`{}~]")
+_GLUE = re.compile(r"[|/=&?!#$%^*'`{}~]|[^\w\x00-\x7f]")
 _ANY_GLUE = re.compile(r"[\W_]")
+# Scripts that put no space between words go straight over into an address.
+_LAST_ASCII = re.compile(r"(?<=[^\x00-\x7f])[\x00-\x7f]+\Z")
 
 
 def find_addresses(text: str, known: Known = _NOBODY) -> set[str]:
@@ -179,7 +181,7 @@ def find_addresses(text: str, known: Known = _NOBODY) -> set[str]:
     if "@" not in text:
         return found
     if plain := _plainly_written(text, known):
-        return plain
+        return found | plain
     _collect(text, known, found)
     if "(" in text:
         _collect(_without_comments(text), known, found)
@@ -275,11 +277,12 @@ def _domain_at(text: str, start: int, known: Known) -> str:
     domain = match[0].strip(".").rstrip("-_")
     if "." not in domain and (spread := _SPREAD_DOMAIN.match(text, start)):
         domain = spread[0].replace(" ", "")
-    return domain if domain.lower() in known.domains else reachable(domain)
+    return domain if known.domains and _domain_key(domain) in known.domains else reachable(domain)
 
 
-# All top-level domains are letters or an A-label (RFC 3696 2); what follows is a footnote or the end of a sentence.
-_TOP_LABEL = re.compile(r"(xn--[a-z0-9-]+|[^\W\d_]+)(?:[\d-]*|_.*)", re.IGNORECASE)
+# All top-level domains are letters or an A-label (RFC 3696 2); what follows is a footnote or the end of a sentence, or
+# a sign or word of another script.
+_TOP_LABEL = re.compile(r"(xn--[a-z0-9-]+|[a-z]+)(?:[\d-]*|_.*|[^\x00-\x7f].*)", re.IGNORECASE | re.ASCII)
 # Nobody outside can be reached there (RFC 6761 6.3 and 6.4, RFC 6762 3; "internal" is reserved for private use).
 _NOBODYS = frozenset({"internal", "invalid", "local", "localhost"})
 
@@ -288,10 +291,20 @@ def reachable(domain: str) -> str:
     """Return the part of a run of labels that can be the domain of somebody outside; empty when there is none."""
     while "." in domain:
         rest, _, last = domain.rpartition(".")
-        if top := _TOP_LABEL.fullmatch(last):
-            return "" if top[1].lower() in _NOBODYS else f"{rest}.{top[1]}"
+        if top := _top_level(last):
+            return "" if top.lower() in _NOBODYS else f"{rest}.{top}"
         domain = rest.rstrip(".")
     return ""
+
+
+def _top_level(label: str) -> str:
+    """Return the top-level domain that a label begins with; empty when it is none."""
+    if label.isascii() or label[:1].isascii():
+        match = _TOP_LABEL.fullmatch(label)
+        return match[1] if match else ""
+    # Vowels of many scripts are marks.
+    ends = (at for at, char in enumerate(label) if char.isascii() or unicodedata.category(char)[0] not in "LM")
+    return label[: next(ends, None)]
 
 
 def _quoted_before(text: str, end: int) -> str:
@@ -342,6 +355,8 @@ def _locals_within(text: str, end: int, run: str) -> Iterator[str]:
     # Between two "@" stand the end of one domain and the beginning of a local part.
     glue = _ANY_GLUE if text[end - len(run) - 1 : end - len(run)] == "@" else _GLUE
     tail = run[-96:]
+    if ascii_tail := _LAST_ASCII.search(tail):
+        yield ascii_tail[0]
     yield tail.lstrip("_.-+" + _LEADING)
     for match in glue.finditer(tail):
         yield tail[match.end() :]
