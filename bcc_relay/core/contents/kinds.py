@@ -80,6 +80,7 @@ _PICTURE = re.compile(
     rb"|\x00\x01\x00\x00\x00|OTTO\x00|\x1aE\xdf\xa3|8BPS\x00|\x00\x00\x00\x0cjP  |\x00\x00..ftyp|#!AMR",
     re.DOTALL,
 )
+_PROGRAM = re.compile(rb"MZ.{0,1018}?PE\x00\x00", re.DOTALL)
 _USTAR_AT = 257
 _MARKUP = re.compile(rb"<(?:!doctype|html|head|body|svg|\?xml|table|div|meta)\b", re.IGNORECASE)
 _MBOX = re.compile(rb"From \S+ [^\n]*\d\d:\d\d[^\n]*\d{4}[^\n]*\n[!-9;-~]+[ \t]*:")
@@ -88,6 +89,8 @@ _SAVED_MESSAGE = re.compile(
     rb"[^\n]*\n(?:[ \t][^\n]*\n)*){3}",
     re.IGNORECASE,
 )
+# A page saved with its pictures (RFC 2557), whatever its name says: Word and wikis call it .doc.
+_SAVED_PAGE = re.compile(rb"(?:[!-9;-~]++[ \t]*+:[^\n]*+\n(?:[ \t][^\n]*+\n)*+)*?MIME-Version[ \t]*+:", re.IGNORECASE)
 _BYTE_ORDER_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 # Tabulator, line ends, form feed and escape stand in text as well.
 _NO_TEXT = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
@@ -117,6 +120,7 @@ _BY_TYPE = {
         ("application/x-7z-compressed", "application/vnd.rar", "application/x-rar-compressed"), Kind.CONTAINER
     ),
     **dict.fromkeys(("application/x-rar", "application/vnd.ms-cab-compressed", "application/zstd"), Kind.CONTAINER),
+    **dict.fromkeys(("application/mac-binhex40", "application/x-stuffit"), Kind.CONTAINER),
 }
 _BY_TYPE_PREFIX = (
     ("application/vnd.openxmlformats-officedocument.", Kind.ZIP),
@@ -145,7 +149,7 @@ _EXTENSIONS: dict[Kind, str] = {
     Kind.BZIP2: "bz2 tbz tbz2",
     Kind.XZ: "xz txz",
     Kind.CMS: "p7m p7z",
-    Kind.CONTAINER: "7z rar cab ace arj lzh lha zst lz4 z iso dmg pst ost cpio rpm deb",
+    Kind.CONTAINER: "7z rar cab ace arj lzh lha zst lz4 z iso dmg pst ost cpio rpm deb hqx sit sitx iwa",
 }
 _BY_EXTENSION = {extension: kind for kind, names in _EXTENSIONS.items() for extension in names.split()}
 _SIGNATURES = ("application/pkcs7-signature", "application/x-pkcs7-signature")
@@ -194,6 +198,8 @@ def _by_magic(head: bytes) -> Kind | None:
         return Kind.BZIP2
     if _CMS.match(head):
         return Kind.CMS
+    if _PROGRAM.match(head):
+        return Kind.CONTAINER  # archives that unpack themselves
     if head.startswith(b"ustar", _USTAR_AT):
         return Kind.TAR
     return Kind.PGP if head.startswith(b"-----BEGIN PGP ") else None
@@ -219,5 +225,7 @@ def _kind_of_text(plain: bytes, said: Kind | None, media_type: str) -> Kind:
         if _MARKUP.match(plain):
             return Kind.HTML
         if _MBOX.match(plain) or (said is None and _SAVED_MESSAGE.match(plain)):
+            return Kind.MESSAGE
+        if said in (None, Kind.OLE) and _SAVED_PAGE.match(plain):
             return Kind.MESSAGE
     return Kind.LIST if said is Kind.OLE else Kind.TEXT

@@ -26,6 +26,7 @@ OCTETS = [
     (b"Rar!\x1a\x07\x00", Kind.CONTAINER),
     (b"MSCF\x00\x00\x00\x00", Kind.CONTAINER),
     (PNG, Kind.PICTURE),
+    (b"MZ\x90\x00".ljust(256, b"\x00") + b"PE\x00\x00L\x01", Kind.CONTAINER),
     (b"\xff\xd8\xff\xe0", Kind.PICTURE),
     (b"GIF89a\x01\x00", Kind.PICTURE),
     (b"RIFF\x10\x00\x00\x00WEBPVP8 ", Kind.PICTURE),
@@ -66,6 +67,8 @@ def test_the_first_octets_say_what_a_file_is_whatever_it_calls_itself(
         ("application/vnd.ms-excel", "families.csv", Kind.LIST),
         ("application/vnd.ms-excel", "families.xls", Kind.LIST),
         ("application/octet-stream", "cards.vcf", Kind.LIST),
+        ("application/octet-stream", "list.hqx", Kind.CONTAINER),
+        ("", "Index/Document.iwa", Kind.CONTAINER),
         ("application/octet-stream", "people.ldif", Kind.LIST),
         ("application/octet-stream", "mail.eml", Kind.MESSAGE),
         ("text/plain", "archive.mbox", Kind.MESSAGE),
@@ -121,3 +124,23 @@ def test_no_more_than_the_head_is_looked_at() -> None:
 
 def test_nothing_at_all_is_text() -> None:
     assert kind_of(b"", "", "") is Kind.TEXT
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"MIME-Version: 1.0\r\nContent-Type: multipart/related; boundary=x\r\n\r\n",
+        b"Date: Sun, 22 Nov 2026 10:00:00 +0000\nSubject: Exported\n from a wiki\nMIME-Version: 1.0\n",
+    ],
+)
+@pytest.mark.parametrize(
+    "said", [("application/msword", "page.doc"), ("application/octet-stream", "page.doc"), ("", "")]
+)
+def test_a_page_saved_with_its_pictures_is_a_message_also_if_it_is_called_a_document(
+    head: bytes, said: tuple[str, str]
+) -> None:
+    assert kind_of(head, *said) is Kind.MESSAGE
+
+
+def test_notes_that_begin_like_a_program_are_text() -> None:
+    assert kind_of(b"MZ, PE and other lessons", "text/plain", "lessons.txt") is Kind.TEXT
