@@ -81,6 +81,12 @@ _PICTURE = re.compile(
     re.DOTALL,
 )
 _PROGRAM = re.compile(rb"MZ.{0,1018}?PE\x00\x00", re.DOTALL)
+_PATTERNS = (
+    (_PICTURE, Kind.PICTURE),
+    (_BZIP2, Kind.BZIP2),
+    (_CMS, Kind.CMS),
+    (_PROGRAM, Kind.CONTAINER),  # archives that unpack themselves
+)
 _USTAR_AT = 257
 _MARKUP = re.compile(rb"<(?:!doctype|html|head|body|svg|\?xml|table|div|meta)\b", re.IGNORECASE)
 _MBOX = re.compile(rb"From \S+ [^\n]*\d\d:\d\d[^\n]*\d{4}[^\n]*\n[!-9;-~]+[ \t]*:")
@@ -192,14 +198,9 @@ def _by_magic(head: bytes) -> Kind | None:
         for magic, kind in _MAGIC:
             if head.startswith(magic):
                 return kind
-    if _PICTURE.match(head):
-        return Kind.PICTURE
-    if head.startswith(b"BZh") and _BZIP2.match(head):
-        return Kind.BZIP2
-    if _CMS.match(head):
-        return Kind.CMS
-    if _PROGRAM.match(head):
-        return Kind.CONTAINER  # archives that unpack themselves
+    for pattern, kind in _PATTERNS:
+        if pattern.match(head):
+            return kind
     if head.startswith(b"ustar", _USTAR_AT):
         return Kind.TAR
     return Kind.PGP if head.startswith(b"-----BEGIN PGP ") else None
