@@ -282,7 +282,8 @@ def _domain_at(text: str, start: int, known: Known) -> str:
 
 # All top-level domains are letters or an A-label (RFC 3696 2); what follows is a footnote or the end of a sentence, or
 # a sign or word of another script.
-_TOP_LABEL = re.compile(r"(xn--[a-z0-9-]+|[a-z]+)(?:[\d-]*|_.*|[^\x00-\x7f].*)", re.IGNORECASE | re.ASCII)
+_LATIN = "A-Za-z\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f"
+_TOP_LABEL = re.compile(rf"((?i:xn)--[A-Za-z0-9-]+|[{_LATIN}]+)(?:[\d-]*|_.*|[^\x00-\x7f].*)")
 # Nobody outside can be reached there (RFC 6761 6.3 and 6.4, RFC 6762 3; "internal" is reserved for private use).
 _NOBODYS = frozenset({"internal", "invalid", "local", "localhost"})
 
@@ -299,9 +300,8 @@ def reachable(domain: str) -> str:
 
 def _top_level(label: str) -> str:
     """Return the top-level domain that a label begins with; empty when it is none."""
-    if label.isascii() or label[:1].isascii():
-        match = _TOP_LABEL.fullmatch(label)
-        return match[1] if match else ""
+    if match := _TOP_LABEL.fullmatch(label):
+        return match[1]
     # Vowels of many scripts are marks.
     ends = (at for at, char in enumerate(label) if char.isascii() or unicodedata.category(char)[0] not in "LM")
     return label[: next(ends, None)]

@@ -1,0 +1,51 @@
+"""What fuzzing found once: addresses that a reader sees, and the search did not."""
+
+from __future__ import annotations
+
+import pytest
+
+from bcc_relay.core.address import find_addresses, known, parse_mailbox
+from bcc_relay.core.contents.text import find_in_text
+from tests import build
+
+ANNA = "anna@mail0.example"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "anna@उदाहरण.भारत",  # a vowel sign is no letter
+        "a@x.இந்தியா",
+        "anna@ตัวอย่าง.ไทย",
+        "clerk@bücher",  # no dot, and no ASCII
+        "用户@例え.テスト",
+        "a@x.vermögensberatung",
+    ],
+)
+def test_an_address_of_another_script_is_found_as_the_envelope_gave_it(text: str) -> None:
+    address = build.mailbox(text)
+    names = known(frozenset({address.key}))
+    for written in (text, f"<{text}>", f"Anna <{text}>, ben@x.example", address.key):
+        assert address.key in find_addresses(written, names)
+        assert address.key in find_in_text(f"Dear {written},\r\n", names)
+
+
+@pytest.mark.parametrize("text", ["anna@उदाहरण.भारत", "a@x.இந்தியா", "a@пример.рф", "a@x.vermögensberatung"])
+def test_an_address_of_another_script_counts_though_nobody_knows_it(text: str) -> None:
+    address = parse_mailbox(text.encode(), smtputf8=True)
+    assert address is not None
+    assert find_addresses(f"Somebody <{text}>") == {address.key}
+
+
+@pytest.mark.parametrize("behind", ["✅", "😀", "→ben", "©", "।", "·", "،", "です", "、", "’s", "→ben@mail1.example"])
+def test_a_sign_or_another_script_behind_an_address_does_not_hide_it(behind: str) -> None:
+    for names in (known(frozenset({ANNA})), known(frozenset())):
+        assert ANNA in find_addresses(ANNA + behind, names)
+        assert ANNA in find_in_text(f"Dear {ANNA}{behind}\r\n", names)
+
+
+@pytest.mark.parametrize("before", ["✉", "📧", "→", "メールは", "«", "почта:", "、"])
+def test_a_sign_or_another_script_before_a_known_address_does_not_hide_it(before: str) -> None:
+    names = known(frozenset({ANNA}))
+    assert ANNA in find_addresses(before + ANNA, names)
+    assert ANNA in find_in_text(f"Dear {before}{ANNA}\r\n", names)
