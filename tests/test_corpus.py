@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,6 +20,7 @@ from bcc_relay.relay.options import RelayOptions
 from tests import build
 from tests.corpus.labels import HERE, Label, Leaves, labels
 from tests.fakes_memory import MemoryOfMail
+from tests.figures import every_file, labelled
 from tests.reader import seen
 
 if TYPE_CHECKING:
@@ -177,3 +179,14 @@ async def test_each_builtin_rule_decides_some_message() -> None:
         "large-circle", "in-pieces", "everything-else",
     )  # fmt: skip
     assert not [rule for rule in wanted if not rules[rule]]
+
+
+async def test_the_page_gives_the_figures_of_this_set(capsys: pytest.CaptureFixture[str]) -> None:
+    labelled()
+    assert capsys.readouterr().out in (Path(__file__).parents[1] / "docs" / "detection.md").read_text("utf-8")
+
+
+async def test_the_figures_for_files_are_made_without_an_exception(capsys: pytest.CaptureFixture[str]) -> None:
+    folder = Path(__file__).parent / "corpus" / "damaged"
+    assert await every_file(folder, names=False)
+    assert f"{len(list(folder.iterdir()))} files judged, 0 raised an exception." in capsys.readouterr().out
