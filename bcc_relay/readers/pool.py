@@ -18,11 +18,17 @@ from bcc_relay.readers.wire import Answer
 
 if TYPE_CHECKING:
     from bcc_relay.core.events import Event
-    from bcc_relay.core.model import Message
+    from bcc_relay.core.model import Body, Message
     from bcc_relay.relay.ports import Observe
 
-INLINE_BYTES = 64 * 1024
+INLINE_BYTES = 16 * 1024
 """A body up to this size is first looked at without a worker: reading it takes less than handing it over."""
+PLAIN_BYTES = 64 * 1024
+"""The same for one that is plain: nothing in it takes long to read."""
+MOST_SIGNS = 300
+MOST_BRACKETS = 2000
+_SIGNS = (b"@", b"%40", b"=40", b"&#", b"\n--", b"\0")
+_BRACKETS = (b"(", b"[", b"{")
 
 
 def nobody_observes(event: Event) -> None:
@@ -55,7 +61,7 @@ class Readers:
     async def __call__(self, message: Message, names: frozenset[str]) -> Contents:
         """Return what the body shows (see the port)."""
         seen = NOTHING
-        if len(message.body) <= INLINE_BYTES:
+        if _is_quickly_read(message.body):
             looked = look(message, known(names), Budget(self._limits.contents))
             if not looked.unopened:
                 return looked.contents
@@ -149,6 +155,18 @@ class Readers:
         self._alive.clear()
         for _ in range(self._workers):
             self._places.release()
+
+
+def _is_quickly_read(body: Body) -> bool:
+    """Whether looking into a body keeps nobody waiting: it is short, or has little that could stand for addresses."""
+    if len(body) <= INLINE_BYTES:
+        return True
+    if len(body) > PLAIN_BYTES:
+        return False
+    octets = bytes(body.content[body.start :])
+    if b"base64" in octets.lower():
+        return False
+    return sum(map(octets.count, _SIGNS)) <= MOST_SIGNS and sum(map(octets.count, _BRACKETS)) <= MOST_BRACKETS
 
 
 def _given_up(seen: Contents, answer: Answer) -> Contents:

@@ -334,3 +334,21 @@ async def test_other_work_goes_on_while_a_large_message_is_read() -> None:
     # The figure for a quiet machine is in the benchmark; this only tells that nothing holds the loop for the whole time.
     assert sorted(gaps)[len(gaps) // 2] < 0.05
     assert max(gaps) < 1
+
+
+@pytest.mark.parametrize(
+    ("body", "is_inline"),
+    [
+        (b"Some words.\r\n" * 4500, True),
+        (f"Write to {WHO}.\r\n".encode() * 2500, False),
+        (b"Some words, and a list in base64.\r\n" * 1600, False),
+        (b"--part\r\n\r\n" * 5000, False),
+        (b"@" * 16 * 1024, True),
+        (b"Some words.\r\n" * 5500, False),
+    ],
+    ids=["prose", "many addresses", "base64", "many parts", "short", "long"],
+)
+async def test_only_what_is_quickly_read_is_read_beside_the_dialogs(body: bytes, is_inline: bool) -> None:
+    async with pool() as readers:
+        await readers(message(header(WHO), body), NOBODY)
+        assert (workers() == []) == is_inline
