@@ -14,6 +14,8 @@ import resource
 import signal
 import socket
 import sys
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bcc_relay.core.contents.budget import Limits
@@ -66,6 +68,9 @@ def confine(memory_bytes: int) -> None:
             resource.setrlimit(limit, (value, value))
         except (OSError, ValueError):
             continue
+    # Where memory runs out, a worker goes and not the relay.
+    with suppress(OSError), Path("/proc/self/oom_score_adj").open("w") as score:
+        score.write("1000")
     try:
         os.nice(_NICE)
         prctl = ctypes.CDLL(None, use_errno=True).prctl

@@ -260,6 +260,7 @@ async def test_a_worker_is_confined_and_knows_no_secrets(monkeypatch: pytest.Mon
         assert int(soft["Max cpu time"]) <= 60
         assert "NoNewPrivs:\t1" in Path(f"/proc/{pid}/status").read_text()
         assert b"secret" not in Path(f"/proc/{pid}/environ").read_bytes()
+        assert Path(f"/proc/{pid}/oom_score_adj").read_text().strip() == "1000", "the relay outlives it"
         # Besides the socket it has nothing open that is ours.
         open_files = {os.readlink(file) for file in Path(f"/proc/{pid}/fd").iterdir()}
         assert len([one for one in open_files if one.startswith("socket:")]) == 1
