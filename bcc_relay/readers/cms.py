@@ -12,7 +12,7 @@ from bcc_relay.core.contents.kinds import Kind
 from bcc_relay.core.damage import Closed
 from bcc_relay.core.model import Channel
 from bcc_relay.readers.opened import Opened, channel_within
-from bcc_relay.readers.unpacking import Unpacking
+from bcc_relay.readers.unpacking import Unpacking, zlib_pieces
 
 if TYPE_CHECKING:
     from bcc_relay.core.contents.budget import Budget
@@ -60,17 +60,8 @@ def _keys_in(info: Any) -> int:
 
 def _unpacked(octets: bytes, budget: Budget, packed_bytes: int) -> tuple[bytes, frozenset[Closed]]:
     """Unpack CompressedData (RFC 3274)."""
-    stream = zlib.decompressobj()
-    rest = octets
-
-    def piece(size_bytes: int) -> bytes:
-        nonlocal rest
-        got = stream.decompress(rest, size_bytes)
-        rest = stream.unconsumed_tail
-        return got
-
     unpacking = Unpacking(budget, packed_bytes)
-    found, is_sound = unpacking.read(piece, (zlib.error,))
+    found, is_sound = unpacking.read(zlib_pieces(octets), (zlib.error,))
     if unpacking.is_over:
         return found, frozenset({Closed.OVER_BUDGET})
-    return found, frozenset() if is_sound and stream.eof else frozenset({Closed.BROKEN})
+    return found, frozenset() if is_sound else frozenset({Closed.BROKEN})

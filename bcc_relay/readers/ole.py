@@ -11,10 +11,12 @@ import olefile
 
 from bcc_relay.core.contents.found import Part
 from bcc_relay.core.contents.kinds import Kind, kind_of
+from bcc_relay.core.contents.rtf import words
 from bcc_relay.core.damage import Closed, Damage
 from bcc_relay.core.model import Channel
+from bcc_relay.readers.embedded import files_in
 from bcc_relay.readers.opened import Opened, channel_within
-from bcc_relay.readers.rtf import NotRichTextError, unpack, words
+from bcc_relay.readers.rtf import NotRichTextError, unpack
 from bcc_relay.readers.sheets import cells
 from bcc_relay.readers.tnef import header_text
 
@@ -27,6 +29,9 @@ _BROKEN = (OSError, struct.error, ValueError, TypeError, IndexError, KeyError, A
 _PROPERTIES = "__properties_version1.0"
 _PROPERTY = "__substg1.0_"
 _UNICODE, _EIGHT_BIT, _BINARY = "001F", "001E", "0102"
+# Also of properties with several values, each in a stream of its own (MS-OXMSG 2.1.4).
+_UNICODE_FORMS, _BINARY_FORMS = (_UNICODE, "101F"), (_BINARY, "1102")
+_TEXT_FORMS = (*_UNICODE_FORMS, _EIGHT_BIT, "101E")
 # Property identifiers (MS-OXPROPS).
 _TRANSPORT_HEADERS, _HTML, _RICH_TEXT, _ATTACHED_DATA = "007D", "1013", "1009", "3701"
 _FILE_NAMES = ("3707", "3704")
@@ -65,10 +70,11 @@ def read_ole(part: Part, budget: Budget) -> Opened:
         opened = _message(part, streams, budget, channel)
         return replace(opened, closed=frozenset(closed) | opened.closed)
     texts, more = _document(part, streams)
+    files, missing = files_in(streams, part, channel, budget)
     searched = [octets for _, octets in streams]
     if closed:
         searched.append(part.octets)
-    return Opened(channel, texts, tuple(searched), closed=frozenset(closed | more))
+    return Opened(channel, texts, tuple(searched), tuple(files), closed=frozenset(closed | more | missing))
 
 
 def is_saved_message(part: Part) -> bool:
@@ -106,18 +112,17 @@ def _streams(file: olefile.OleFileIO, most_bytes: int) -> Iterator[tuple[tuple[s
 def _message(part: Part, streams: list[tuple[tuple[str, ...], bytes]], budget: Budget, channel: Channel) -> Opened:
     """Read the properties of a message, its recipients, its attachments and the messages attached to it alike."""
     texts: list[str] = []
-    parts: list[Part] = []
-    others: list[bytes] = []
-    closed: set[Closed] = set()
+    embedded = [(path, octets) for path, octets in streams if not path[-1].startswith(_PROPERTY)]
+    others = [octets for _, octets in embedded]
+    parts, closed = files_in(embedded, part, channel, budget)
     names = _file_names(streams)
     for path, octets in streams:
         name = path[-1]
         if not name.startswith(_PROPERTY):
-            others.append(octets)
             continue
         which, form = name[len(_PROPERTY) :][:4].upper(), name[len(_PROPERTY) + 4 :][:4].upper()
-        if form in (_UNICODE, _EIGHT_BIT):
-            text = octets.decode("utf-16-le" if form == _UNICODE else "cp1252", "replace")
+        if form in _TEXT_FORMS:
+            text = octets.decode("utf-16-le" if form in _UNICODE_FORMS else "cp1252", "replace")
             texts.append(header_text(text) if which == _TRANSPORT_HEADERS else text)
         if which == _RICH_TEXT and form == _BINARY:
             texts.extend(_rich_text(octets, closed))
@@ -130,7 +135,7 @@ def _message(part: Part, streams: list[tuple[tuple[str, ...], bytes]], budget: B
                 break
             attached = names.get(path[:-1], "")
             parts.append(Part(channel, kind_of(octets, "", attached), attached, octets, part.depth + 1))
-        elif form == _BINARY:
+        elif form in _BINARY_FORMS:
             others.append(octets)
     return Opened(channel, tuple(texts), tuple(others), tuple(parts), closed=frozenset(closed))
 

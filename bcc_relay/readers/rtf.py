@@ -1,8 +1,7 @@
-"""Rich text as Outlook packs it: unpacked (MS-OXRTFCP), and its words without its control words."""
+"""Rich text as Outlook packs it, unpacked (MS-OXRTFCP)."""
 
 from __future__ import annotations
 
-import re
 import struct
 
 _HEADER = struct.Struct("<IIII")
@@ -67,28 +66,3 @@ def _copy(written: bytearray, back: int, length: int) -> None:
         return
     for at in range(start, start + length):
         written.append(written[at] if at >= 0 else 0)
-
-
-# Word, its number, and the one space that ends it; an octet in hexadecimal; any other sign (RTF 1.9.1, control words).
-_CONTROL = re.compile(r"\\(?:'([0-9a-fA-F]{2})|([a-zA-Z]{1,32})(-?[0-9]{1,10})? ?|(.))|([{}])", re.DOTALL)
-_BREAKS = frozenset(
-    {"par", "line", "tab", "cell", "row", "sect", "page", "pard", "fldinst", "fldrslt", "field", "footnote", "nestcell"}
-)
-
-
-def words(rich: bytes) -> str:
-    """Return the text of rich text, with nothing between the pieces that its formatting parts."""
-    text = _CONTROL.sub(_meant, rich.replace(b"\r", b"").replace(b"\n", b"").decode("latin_1"))
-    return text.replace("\x00", "")
-
-
-def _meant(match: re.Match[str]) -> str:
-    octet, word, number, sign, _ = match.groups()
-    if octet:
-        return bytes((int(octet, 16),)).decode("cp1252", "replace")
-    if word == "u" and number:
-        code = int(number) % 65536
-        return chr(code) if not 0xD800 <= code < 0xE000 else ""
-    if word in _BREAKS:
-        return "\n"
-    return sign if sign and sign in "\\{}" else ""

@@ -17,11 +17,12 @@ from tnefparse.tnef import TNEF, TNEFObject
 
 from bcc_relay.core.contents.found import Part
 from bcc_relay.core.contents.kinds import Kind, kind_of
+from bcc_relay.core.contents.rtf import words
 from bcc_relay.core.damage import Closed, Damage
 from bcc_relay.core.header import decode_words, text_of, unfold
 from bcc_relay.core.model import Channel
 from bcc_relay.readers.opened import Opened, channel_within
-from bcc_relay.readers.rtf import NotRichTextError, unpack, words
+from bcc_relay.readers.rtf import NotRichTextError, unpack
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -45,3 +46,19 @@ class Unpacking:
         except broken:
             return b"".join(collected), False
         return b"".join(collected), True
+
+
+def zlib_pieces(octets: bytes) -> Callable[[int], bytes]:
+    """Return what gives the content of a zlib stream (RFC 1950) piece by piece; it raises zlib.error, also at a cut."""
+    stream = zlib.decompressobj()
+    rest = octets
+
+    def piece(size_bytes: int) -> bytes:
+        nonlocal rest
+        got = stream.decompress(rest, size_bytes)
+        rest = stream.unconsumed_tail
+        if not got and not stream.eof:
+            raise zlib.error("cut off")
+        return got
+
+    return piece

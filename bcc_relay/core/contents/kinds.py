@@ -87,6 +87,7 @@ _PATTERNS = (
     (_CMS, Kind.CMS),
     (_PROGRAM, Kind.CONTAINER),  # archives that unpack themselves
 )
+_BEGINS_TEXT = ((b"BEGIN:VCALENDAR", Kind.CALENDAR), (b"BEGIN:VCARD", Kind.LIST), (b"{\\RTF", Kind.TEXT))
 _USTAR_AT = 257
 _MARKUP = re.compile(rb"<(?:!doctype|html|head|body|svg|\?xml|table|div|meta)\b", re.IGNORECASE)
 _MBOX = re.compile(rb"From \S+ [^\n]*\d\d:\d\d[^\n]*\d{4}[^\n]*\n[!-9;-~]+[ \t]*:")
@@ -218,10 +219,9 @@ def _said(media_type: str, name: str) -> Kind | None:
 
 
 def _kind_of_text(plain: bytes, said: Kind | None, media_type: str) -> Kind:
-    if plain[:15].upper() == b"BEGIN:VCALENDAR":
-        return Kind.CALENDAR
-    if plain[:11].upper() == b"BEGIN:VCARD":
-        return Kind.LIST
+    for begin, kind in _BEGINS_TEXT:
+        if plain[: len(begin)].upper() == begin:
+            return kind
     if said is not Kind.TEXT or media_type != "text/plain":
         if _MARKUP.match(plain):
             return Kind.HTML

@@ -218,6 +218,14 @@ CHANNELS: dict[str, tuple[Message, Channel]] = {
         ),
         Channel.ATTACHED_LIST,
     ),
+    "rich-text": (
+        several(part(b"application/rtf" + FILE % b"a.rtf", b"{\\rtf1 {an}{na}" + TWO[4:].replace(b"@", b"}{@") + b"}")),
+        Channel.ATTACHED_LIST,
+    ),
+    "rich-text-called-a-document": (
+        several(part(b"application/msword" + FILE % b"a.doc", b"{\\rtf1 " + TWO.replace(b"@", b"\\'40") + b"}")),
+        Channel.ATTACHED_LIST,
+    ),
     "pgp-clear-signed-file": (
         several(
             part(
@@ -399,6 +407,12 @@ def test_what_cannot_be_looked_into_is_said(message: Message, closed: set[Closed
     looked = at(message)
     assert looked.contents.closed == closed
     assert [one.kind for one in looked.unopened] == kinds
+
+
+def test_a_document_in_rich_text_is_handed_back() -> None:
+    rich = b"{\\rtf1{\\object{\\*\\objdata 0105" + b"\xd0\xcf\x11\xe0".hex().encode() + b"}}}"
+    [one] = at(several(part(b"application/rtf", rich))).unopened
+    assert (one.kind, one.octets, one.depth) == (Kind.OLE, b"\xd0\xcf\x11\xe0", 2)
 
 
 LIBRARY = {

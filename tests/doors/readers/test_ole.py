@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zlib
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -137,3 +139,53 @@ def test_reading_never_raises(noise: bytes, at: int) -> None:
     # Workbooks go to a library that ends the process over some of this: those are for the tests of the pool.
     octets = msg((WHO, OTHER))
     open_part(part(octets[:at] + noise + octets[at + len(noise) :], "a.msg", kind=Kind.OLE), Budget())
+
+
+def native(name: bytes, octets: bytes) -> bytes:
+    """A packaged file as the object packager writes it."""
+    path = b"C:\\" + name + b"\0"
+    told = b"\2\0" + name + b"\0" + path + b"\0\0\3\0" + len(path).to_bytes(4, "little") + path
+    whole = told + len(octets).to_bytes(4, "little") + octets
+    return len(whole).to_bytes(4, "little") + whole
+
+
+def slides(octets: bytes) -> bytes:
+    """A document within slides: an atom, and its octets compressed."""
+    packed = len(octets).to_bytes(4, "little") + zlib.compress(octets)
+    return b"\x0f\0\xe8\x03\0\0\0\0" + b"\x10\0\x11\x10" + len(packed).to_bytes(4, "little") + packed
+
+
+EMBEDDED = {
+    "package": {"WordDocument": b"\xec\xa5", "ObjectPool/_1/Package": xlsx((WHO,))},
+    "packaged-file": {"ObjectPool/_1/\x01Ole10Native": native(b"list.zip", zipped({"list.csv": WHO.encode()}))},
+    "packaged-file-in-a-form-of-its-own": {"\x01Ole10Native": zipped({"list.csv": WHO.encode()})},
+    "in-slides": {"PowerPoint Document": slides(compound({"Package": xlsx((WHO,))}))},
+}
+
+
+@pytest.mark.parametrize("streams", EMBEDDED.values(), ids=EMBEDDED)
+def test_files_embedded_in_a_document_are_opened(streams: dict[str, bytes]) -> None:
+    contents = seen(compound(streams), "minutes.doc")
+    everybody = set[str]().union(*shown(contents).values())
+    assert everybody == {WHO}
+    assert not contents.closed
+
+
+def test_a_file_embedded_in_slides_that_does_not_unpack_is_closed() -> None:
+    octets = slides(compound({"Package": xlsx((WHO,))}))
+    contents = seen(compound({"PowerPoint Document": octets[: len(octets) // 2]}), "slides.ppt")
+    assert contents.closed == {Closed.BROKEN}
+
+
+def test_a_document_embedded_in_a_saved_message_is_opened() -> None:
+    more = {"__attach_version1.0_#00000000/__substg1.0_3701000D/Package": xlsx((WHO,))}
+    assert shown(seen(msg((), more=more), "trip.msg")) == {"attached_message": {WHO}}
+
+
+def test_members_of_a_saved_contact_group_are_read() -> None:
+    more = {
+        "__substg1.0_80541102-00000000": bytes(24) + f"Anna\0SMTP\0{WHO}\0".encode("utf-16-le"),
+        "__substg1.0_8055101F-00000000": OTHER.encode("utf-16-le"),
+        "__substg1.0_8056101E-00000000": THIRD.encode(),
+    }
+    assert shown(seen(msg((), more=more), "Parents.msg")) == {"attached_message": {WHO, OTHER, THIRD}}
