@@ -154,7 +154,8 @@ def decode_words(text: str, *, fallback: str | None = None) -> Decoded:
     """Decode the encoded-words of an unfolded field value, also inside quoted strings, as mail clients do.
 
     White space between two encoded-words goes (RFC 2047 6.2). What cannot be decoded stays as it is written, or is
-    decoded in the character set `fallback` where only the name of its own is not known.
+    decoded in the character set `fallback` where only the name of its own is not known. Of broken base64, what can be
+    decoded is in the text, and it counts as unknown all the same.
     """
     if "=?" not in text:
         return Decoded(text)
@@ -170,9 +171,11 @@ def decode_words(text: str, *, fallback: str | None = None) -> Decoded:
         if word is None:
             unknown = True
             return match[0]
-        if "\r" in word or "\n" in word:
+        plain, is_sound = word
+        unknown = unknown or not is_sound
+        if "\r" in plain or "\n" in plain:
             line_break = True
-        return word
+        return plain
 
     decoded = _ENCODED_WORD.sub(replace, _BETWEEN.sub(r"\1", text))
     unknown = unknown or _ALMOST_ENCODED.search(decoded) is not None
@@ -185,20 +188,45 @@ def codec_of(charset: str) -> str | None:
     return _CHARSETS.get(_NOT_IN_NAMES.sub("_", charset.partition("*")[0].lower()).strip("_"))
 
 
-def _decode_word(charset: str, encoding: str, content: str) -> str | None:
+_NOT_BASE64 = bytes(set(range(256)) - set(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"))
+
+
+def from_base64_piece(octets: bytes) -> bytes:
+    """Decode base64 that has no padding; what is no base64 in it is left out."""
+    clean = octets.translate(None, _NOT_BASE64)
+    # One character too many says nothing.
+    clean = clean[: len(clean) - (len(clean) % 4 == 1)]
+    return binascii.a2b_base64(clean + b"=" * (-len(clean) % 4))
+
+
+def _base64_pieces(octets: bytes) -> list[bytes]:
+    """Part base64 at its padding, which ends nothing for many readers; behind one character alone it is no padding."""
+    runs: list[list[bytes]] = []
+    length = 0
+    for piece in _PADDING.split(octets):
+        if length % 4 != 1:
+            runs.append([])
+            length = 0
+        runs[-1].append(piece)
+        length += len(piece)
+    return list(map(b"".join, runs))
+
+
+def _decode_word(charset: str, encoding: str, content: str) -> tuple[str, bool] | None:
+    """Return the text of a word, and whether nothing had to be left out; None when it is no text in that charset."""
     octets = content.encode("utf-8", "replace")
+    is_sound = True
     if encoding in "bB":
+        pieces = _base64_pieces(octets)
         try:
-            # Padding in the middle ends nothing for many readers.
-            pieces = (piece + b"=" * (-len(piece) % 4) for piece in _PADDING.split(octets))
-            octets = b"".join(binascii.a2b_base64(piece) for piece in pieces)
+            octets = b"".join(binascii.a2b_base64(piece + b"=" * (-len(piece) % 4)) for piece in pieces)
         except binascii.Error:
-            return None
+            octets, is_sound = b"".join(map(from_base64_piece, pieces)), False
     else:
         octets = _QUOTED_OCTET.sub(lambda hex_: bytes.fromhex(hex_[1].decode()), octets.replace(b"_", b" "))
     try:
         # Some codecs make surrogates, which are no characters and cannot be written.
-        return _SURROGATE.sub("\ufffd", octets.decode(charset, "replace"))
+        return _SURROGATE.sub("\ufffd", octets.decode(charset, "replace")), is_sound
     except (LookupError, UnicodeError, ValueError):
         return None
 

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import base64
+from itertools import product
+
 import pytest
 
 from bcc_relay.core.address import find_addresses, known, parse_mailbox
 from bcc_relay.core.contents.text import find_in_text
+from bcc_relay.core.header import decode_words, text_of
+from bcc_relay.core.judge import judge
+from bcc_relay.core.policy.rule import Policy
 from tests import build
 
 ANNA = "anna@mail0.example"
@@ -49,3 +55,20 @@ def test_a_sign_or_another_script_before_a_known_address_does_not_hide_it(before
     names = known(frozenset({ANNA}))
     assert ANNA in find_addresses(before + ANNA, names)
     assert ANNA in find_in_text(f"Dear {before}{ANNA}\r\n", names)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "at"), [*product(["\xff", "é", " ", "\x7f", "*"], range(24)), *product("=", [0, 1, 4, 5, 8, 9])]
+)
+def test_an_octet_that_is_no_base64_does_not_hide_what_is_encoded(wrong: str, at: int) -> None:
+    content = base64.b64encode(f"For {ANNA} and all".encode()).decode()
+    word = f"=?utf-8?b?{content[:at]}{wrong}{content[at:]}?="
+    assert ANNA in find_addresses(decode_words(text_of(word.encode("latin-1"))).text)
+
+
+def test_a_subject_in_broken_base64_that_shows_recipients_is_not_left_in_a_rewritten_header() -> None:
+    people = build.families(12)
+    content = base64.b64encode(", ".join(people).encode())
+    broken = b"Subject: =?utf-8?b?" + content[:20] + b"\xff" + content[20:] + b"?="
+    given = build.mail(b"To: " + ", ".join(people).encode(), broken, to=people)
+    assert judge(given, Policy(), build.leaving()).judgement.verdict == "hold"

@@ -7,6 +7,8 @@ import re
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from bcc_relay.core.header import from_base64_piece
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -26,7 +28,6 @@ _NAMES = {
     **dict.fromkeys((b"x-uuencode", b"uuencode", b"x-uue", b"uue"), UUENCODE),
 }
 _TOKEN = re.compile(rb"(?:[\s\"']++|\([^()]*+\))*+([^\s;\"'(),:]*+)")
-_NOT_BASE64 = bytes(set(range(256)) - set(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"))
 _LINE_FEED = 0x0A
 _MOST_UU_FILES = 1000
 _MOST_SPACED = 100_000
@@ -70,14 +71,6 @@ def _from_base64(content: Content, start: int, end: int) -> bytes:
             pass
     pieces = _PADDING.split(content[start:end], _MOST_PIECES)
     return b"".join(map(from_base64_piece, pieces))
-
-
-def from_base64_piece(octets: bytes) -> bytes:
-    """Decode base64 that has no padding; what is no base64 in it is left out."""
-    clean = octets.translate(None, _NOT_BASE64)
-    # One character too many says nothing.
-    clean = clean[: len(clean) - (len(clean) % 4 == 1)]
-    return binascii.a2b_base64(clean + b"=" * (-len(clean) % 4))
 
 
 def from_quoted_printable(octets: bytes) -> bytes:
