@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, assert_never
 
 from bcc_relay.core.contents.found import Part
@@ -17,6 +18,7 @@ from bcc_relay.core.contents.lists import calendar_text, list_text
 from bcc_relay.core.contents.openpgp import look_into_pgp
 from bcc_relay.core.contents.parameters import NO_TYPE, ContentType
 from bcc_relay.core.contents.quoted import split_quoted
+from bcc_relay.core.contents.rtf import is_rich_text, objects, words
 from bcc_relay.core.contents.seen import MOST_SIGNS_OF_OCTETS
 from bcc_relay.core.contents.text import decode_text
 from bcc_relay.core.damage import Closed
@@ -81,6 +83,8 @@ _WIDE_SIGN = re.compile("[\uff20\ufe6b\uff08\uff3b\uff5b]")
 _NUMBER = re.compile(r"#(?:0*(?:64|65312|65131)(?![0-9])|[xX]0*(?:40|[fF]{2}20|[fF][eE]6[bB]))")
 _SPELT = re.compile(r".(?:\s|<[^<>]*>|&nbsp;)*+[aA](?:<[^<>]*>)*+[tT]")
 _ARMOUR = b"-----BEGIN PGP "
+_MOST_OBJECTS = 100
+"""So many documents within one rich text are opened."""
 
 
 def _read_text(file: File, channel: Channel, seen: Seen) -> None:
@@ -90,7 +94,11 @@ def _read_text(file: File, channel: Channel, seen: Seen) -> None:
     if _ARMOUR in octets:
         _read_pgp(octets, file, channel, seen)
     hidden = ""
-    if file.kind is Kind.HTML:
+    if is_rich_text(octets):
+        text = words(octets)
+        held = (Part(channel, Kind.OLE, "", one, file.depth + 1) for one in islice(objects(octets), _MOST_OBJECTS))
+        seen.unopened.extend(held)
+    elif file.kind is Kind.HTML:
         if not _may_show(text) and (seen.gist or not is_body):
             return
         text, hidden = shown_and_hidden(text)
