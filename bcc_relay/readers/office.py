@@ -23,9 +23,17 @@ _RUNS = {
     "dstrike", "caps", "smallCaps", "outline", "shadow", "emboss", "imprint", "vanish", "webHidden", "noProof",
     "snapToGrid", "color", "spacing", "w", "kern", "position", "sz", "szCs", "highlight", "effect", "bdr", "shd",
     "fitText", "vertAlign", "rtl", "cs", "em", "lang", "family", "charset", "scheme", "condense", "extend",
-    "solidFill", "srgbClr", "schemeClr", "latin", "ea", "sym", "hlinkClick", "effectLst",
+    "solidFill", "srgbClr", "schemeClr", "latin", "ea", "sym", "hlinkClick", "effectLst", "rPrChange", "smartTagPr",
+    "customXml", "customXmlPr", "sdt", "sdtPr", "sdtEndPr", "sdtContent", "placeholder", "fldSimple", "change-start",
+    "change-end", "change", "annotation-end", "database-display", "text-input", "meta",
 }  # fmt: skip
-"""Runs, marks between them, and what stands in their rPr (ECMA-376 17.3.2, 18.4.7, 21.1.2.3; ODF 6.1)."""
+"""Runs, marks and controls around them, and what stands in their rPr (ECMA-376 17.3.2, 17.5, 17.16.19, 18.4.7,
+21.1.2.3; ODF 6.1, 5.5.7)."""
+_EMPTY = {"attr", "id", "tag", "alias", "lock", "docPart", "showingPlcHdr", "dataBinding", "text", "appearance"}
+"""What stands in the properties of a control, without content (ECMA-376 17.5.2)."""
+_HYPHENS = {"noBreakHyphen": "-"}
+# Control characters in a cell (ECMA-376 22.9.2.19).
+_CONTROL = re.compile("_x00(?:0[9AaDd])_")
 
 
 def xml_text(octets: bytes) -> str:
@@ -41,7 +49,10 @@ def xml_text(octets: bytes) -> str:
         rest = match[3]
         if "=" in rest and any(sign in rest for sign in _SIGNS):
             values.extend(double or single for double, single in _VALUE.findall(rest))
-        return "" if match[2].rpartition(":")[2] in _RUNS else "\n"
+        name = match[2].rpartition(":")[2]
+        if name in _RUNS or (name in _EMPTY and text[match.end() - 2] == "/"):
+            return _HYPHENS.get(name, "")
+        return "\n"
 
-    words = _TAG.sub(parted, text)
+    words = _CONTROL.sub("\n", _TAG.sub(parted, text))
     return html.unescape("\n".join((words, *values)))

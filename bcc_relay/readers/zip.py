@@ -24,8 +24,11 @@ if TYPE_CHECKING:
 _IS_ENCRYPTED = 0x1
 """General purpose bit 0 (APPNOTE 4.4.4)."""
 _BROKEN = (zipfile.BadZipFile, zlib.error, LZMAError, struct.error, OSError, EOFError, ValueError, IndexError)
-_DOCUMENT_MARKS = frozenset({"[Content_Types].xml", "META-INF/manifest.xml", "mimetype"})
 _XML = (".xml", ".rels", ".vml", ".rdf", ".xhtml", ".opf", ".ncx", ".svg")
+_MANIFEST = "META-INF/manifest.xml"
+# Members are encrypted each for itself, and the zip does not know of it (ODF 1.3 part 2, 3.4.1).
+_ENCRYPTION = b"encryption-data"
+_DOCUMENT_MARKS = frozenset({"[Content_Types].xml", _MANIFEST, "mimetype"})
 _BINARY_WORKBOOK = "xl/workbook.bin"
 _MOST_MEMBERS = 50_000
 _HEAD_BYTES = 256
@@ -111,6 +114,8 @@ def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, walk: _Walk)
     octets = head + rest
     if not is_sound or (not walk.unpacking.is_over and zlib.crc32(octets) != member.CRC):
         walk.closed.add(Closed.BROKEN)
+    if name == _MANIFEST and _ENCRYPTION in octets:
+        walk.closed.add(Closed.ENCRYPTED)
     if is_xml:
         walk.texts.append(xml_text(octets))
     elif octets:

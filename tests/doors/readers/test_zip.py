@@ -190,3 +190,48 @@ def test_a_document_in_an_archive_next_to_a_pdf_and_a_workbook_all_count() -> No
         {"a.pdf": page_of(WHO.encode()), "b.xls": xls("somebody.else@mail3.example"), "c.docx": docx(OTHER)}
     )
     assert shown(seen(octets, "a.zip")) == {"archive": {WHO, OTHER, "somebody.else@mail3.example"}}
+
+
+RUNS_OF_WORD = {
+    "tracked": "<w:r><w:t>fam</w:t></w:r><w:ins w:id='1'><w:r><w:rPr><w:rPrChange w:id='2'><w:rPr/></w:rPrChange></w:rPr>"
+    "<w:t>ily1@</w:t></w:r></w:ins><w:r><w:t>mail1.example</w:t></w:r>",
+    "content-control": "<w:r><w:t>family1@</w:t></w:r><w:sdt><w:sdtPr><w:id w:val='1'/><w:tag w:val='x'/><w:placeholder>"
+    "<w:docPart w:val='x'/></w:placeholder><w:text/></w:sdtPr><w:sdtContent><w:r><w:t>mail1</w:t></w:r></w:sdtContent>"
+    "</w:sdt><w:r><w:t>.example</w:t></w:r>",
+    "field": "<w:r><w:t>family1@</w:t></w:r><w:fldSimple w:instr=' MERGEFIELD D '><w:r><w:t>mail1.example</w:t></w:r>"
+    "</w:fldSimple>",
+    "smart-tag": "<w:smartTag w:element='x'><w:smartTagPr><w:attr w:name='x'/></w:smartTagPr><w:r><w:t>family1</w:t></w:r>"
+    "</w:smartTag><w:r><w:t>@mail1.example</w:t></w:r>",
+}
+
+
+@pytest.mark.parametrize("runs", RUNS_OF_WORD.values(), ids=RUNS_OF_WORD)
+def test_an_address_parted_by_changes_and_controls_is_whole(runs: str) -> None:
+    assert shown(seen(docx(f"<w:p>{runs}</w:p>"), "a.docx")) == {"attached_list": {WHO}}
+
+
+def test_an_address_parted_by_marks_of_change_in_a_text_document_is_whole() -> None:
+    runs = "<text:p>family1<text:change-start text:change-id='c1'/>@mail1.example</text:p>"
+    assert shown(seen(ods(runs), "a.ods")) == {"attached_list": {WHO}}
+
+
+def test_a_hyphen_that_does_not_break_is_a_hyphen() -> None:
+    runs = "<w:p><w:r><w:t>anna</w:t><w:noBreakHyphen/><w:t>b@mail1.example</w:t></w:r></w:p>"
+    assert shown(seen(docx(runs), "a.docx")) == {"attached_list": {"anna-b@mail1.example"}}
+
+
+def test_control_characters_in_a_cell_part_addresses() -> None:
+    assert shown(seen(xlsx((f"{WHO}_x000D_{OTHER}",)), "a.xlsx")) == {"attached_list": {WHO, OTHER}}
+
+
+def test_values_of_elements_called_like_properties_of_controls_stay_apart() -> None:
+    octets = f"<rows><id>{WHO}</id><id>{OTHER}</id></rows>".encode()
+    assert shown(seen(xlsx((), more={"customXml/item1.xml": octets}), "a.xlsx")) == {"attached_list": {WHO, OTHER}}
+
+
+def test_a_text_document_with_a_password_is_closed() -> None:
+    manifest = (
+        b"<manifest:manifest><manifest:file-entry><manifest:encryption-data/></manifest:file-entry></manifest:manifest>"
+    )
+    contents = seen(zipped({"META-INF/manifest.xml": manifest, "content.xml": bytes(range(256))}), "a.odt")
+    assert contents.closed == {Closed.ENCRYPTED}
