@@ -10,6 +10,7 @@ import binascii
 import re
 import unicodedata
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
 from bcc_relay.core.model import Address
@@ -68,9 +69,12 @@ def parse_mailbox(octets: bytes, *, smtputf8: bool = False) -> Address | None:
 
 
 def address_key(local: str, domain: str) -> str:
-    """Comparing form: local part unquoted, in NFC and case-folded; domain lower-cased in A-label form."""
+    """Comparing form: local part unquoted, in NFC and case-folded; domain lower-cased in A-label form.
+
+    Several spaces in a quoted local part are as good as one: headers are folded there.
+    """
     if local.startswith('"') and local.endswith('"') and len(local) > 1:
-        local = re.sub(r"\\(.)", r"\1", local[1:-1])
+        local = _SPACES.sub(" ", re.sub(r"\\(.)", r"\1", local[1:-1]))
     if local.isascii():
         return f"{local.lower()}@{_domain_key(domain)}"
     return f"{_folded(local)}@{_domain_key(domain)}"
@@ -97,7 +101,16 @@ def _domain_key(domain: str) -> str:
     return ".".join(label if label.isascii() else _a_label(label) for label in lowered.split("."))
 
 
+# A longer label has no A-label of 63 octets. Encoding takes time by length and by the number of different characters.
+_LONGEST_U_LABEL = 59
+_MOST_DIFFERENT = 24
+
+
+@lru_cache(maxsize=256)
 def _a_label(label: str) -> str:
+    """Return the A-label of a U-label; one that is in no registry, as it is."""
+    if len(label) > _LONGEST_U_LABEL or len(set(label)) > _MOST_DIFFERENT:
+        return label
     return "xn--" + label.encode("punycode").decode("ascii")
 
 

@@ -134,6 +134,8 @@ _NOT_HERE = {
     "message/external-body": Closed.ELSEWHERE,
     "multipart/encrypted": Closed.ENCRYPTED,
 }
+_MOST_READINGS = 6
+"""In so many ways is one body read: each of them takes as long as the first."""
 _READ_HERE = (Kind.TEXT, Kind.HTML, Kind.CALENDAR, Kind.LIST, Kind.MESSAGE, Kind.PGP)
 
 
@@ -174,7 +176,9 @@ class _Walk:
             self.seen.damage.add(Damage.AMBIGUOUS_MIME)
         if place.header is not _Header.READ_ELSEWHERE:
             self._read_header(header, readings, place)
-        for reading in readings:
+        if len(readings) > _MOST_READINGS:
+            self.seen.closed.add(Closed.OVER_BUDGET)
+        for reading in readings[:_MOST_READINGS]:
             self._read_body(reading, body, place)
 
     def _read_header(self, header: bytes, readings: list[_Reading], place: _Place) -> None:

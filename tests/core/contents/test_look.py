@@ -560,6 +560,9 @@ def test_a_difference_that_makes_none_is_no_damage(message: Message) -> None:
 # --- budget ----------------------------------------------------------------------------------------------------------
 
 
+SUBTYPES = (b"plain", b"html", b"enriched", b"x-one", b"x-two")
+
+
 def nested(levels: int) -> Message:
     body = TWO
     for level in reversed(range(levels)):
@@ -573,6 +576,14 @@ def test_what_is_too_deep_is_closed_and_what_is_plainly_in_it_still_counts() -> 
     assert contents.closed == {Closed.OVER_BUDGET}
     assert dict(contents.shown)[Channel.BODY] == BOTH
     assert at(nested(1000)).contents.closed == {Closed.OVER_BUDGET}
+
+
+def test_a_body_that_says_to_be_many_things_is_read_in_some_ways_and_closed() -> None:
+    types = b"".join(b"Content-Type: text/%s; charset=utf-%d\r\n" % (name, n) for name in SUBTYPES for n in (8, 16))
+    encodings = b"".join(b"Content-Transfer-Encoding: %s\r\n" % name for name in (b"7bit", b"quoted-printable"))
+    contents = at(whole(b"text/plain", TWO, types + encodings)).contents
+    assert contents.closed == {Closed.OVER_BUDGET}
+    assert dict(contents.shown)[Channel.BODY] == BOTH
 
 
 def test_messages_within_messages_have_the_same_bound() -> None:
