@@ -31,6 +31,7 @@ CORE_LAYERS = (
     ("report",),
     ("notice",),
     ("wording", "facts", "audit"),
+    ("prose",),
     (
         "author",
         "compose",
@@ -42,10 +43,11 @@ CORE_LAYERS = (
         "dates",
         "signature",
         "subject",
+        "noticed",
     ),
     ("contents",),
     ("header", "address", "fields"),
-    ("record",),
+    ("record", "places"),
     ("model", "history", "damage", "acquaintance"),
     ("errors",),
 )

@@ -109,7 +109,7 @@ def _file(path: bytes, status: os.stat_result, *, is_in_maildir: bool) -> File |
     is_message = is_in_maildir or path.lower().endswith(b".eml")
     is_mbox = beginning.startswith(mbox.FROM_LINE) and not is_message
     if not (is_message or is_mbox or _looks_like_mail(beginning)):
-        return NotUsed(path, "is no mail")
+        return NotUsed(path, "is not mail")
     return File(path, status.st_size, status.st_mtime_ns, is_mbox)
 
 

@@ -65,17 +65,21 @@ def demo(
 @app.command()
 def explain(
     context: typer.Context,
-    files: Annotated[list[Path], typer.Argument(metavar="FILE.eml", help="Messages as files.")],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE.eml", readable=False, help="Messages as files.")],
     mail_from: Annotated[
         str | None, typer.Option("--mail-from", metavar="A", help="Envelope sender. Not given: the From address.")
     ] = None,
     rcpt: Annotated[
-        list[str] | None, typer.Option("--rcpt", metavar="A", help="Recipient. Not given: all of To, Cc and Bcc.")
+        list[str] | None,
+        typer.Option("--rcpt", metavar="A", help="Recipient; may be repeated. Not given: all of To, Cc and Bcc."),
     ] = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Say what the relay would do with a message and why. Each file is judged by itself, without earlier mail."""
+    """Say what the relay would do with a message and why.
+
+    Each file is judged by itself, without earlier mail.
+    """
     from bcc_relay.cli import explain as explaining
 
     shell = Shell.of(context, config, as_json)
@@ -86,14 +90,20 @@ def explain(
 @app.command()
 def backtest(
     context: typer.Context,
-    paths: Annotated[list[Path], typer.Argument(metavar="PATH", help="mbox files, Maildirs, folders of messages.")],
+    paths: Annotated[
+        list[Path], typer.Argument(metavar="PATH", readable=False, help="mbox files, Maildirs, folders of messages.")
+    ],
     report: Annotated[
-        Path | None, typer.Option("--report", metavar="FILE.html", help="Write a page for people here.")
+        Path | None,
+        typer.Option("--report", metavar="FILE.html", readable=False, help="Write a page for people here."),
     ] = None,
     state: Annotated[
         Path | None,
         typer.Option(
-            "--state", metavar="FILE", help="Keep what is read and decided here; another run goes on from it."
+            "--state",
+            metavar="FILE",
+            readable=False,
+            help="Keep what is read and decided here; another run goes on from it.",
         ),
     ] = None,
     judges_all: Annotated[
@@ -103,7 +113,10 @@ def backtest(
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Say what the relay would have done with saved mail, in totals and in a report."""
+    """Say what the relay would have done with saved mail.
+
+    Totals are printed; --report writes a page that names every message stopped, and why.
+    """
     from bcc_relay.cli import backtest as backtesting
 
     shell = Shell.of(context, config, as_json)
@@ -121,7 +134,10 @@ def forget(
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Erase an address: from what is remembered, and finished messages from or to it; held ones are named."""
+    """Erase an address.
+
+    It goes from what is remembered, with all finished messages from or to it. Held ones are named for a decision.
+    """
     from bcc_relay.cli import forget as forgetting
 
     forgetting.forget(Shell.of(context, config, as_json), address)

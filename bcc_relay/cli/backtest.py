@@ -134,8 +134,10 @@ def print_totals(totals: Totals, report: Path | None) -> None:
         print(line)
     if report is not None:
         print(f"The report is {report}.")
+    elif totals.stopped:
+        print("To see each message stopped, and why, add --report FILE.html.")
     for file, why in totals.failed_files[:SHOWN_FILES]:
-        complain(f"{file}: {why}")
+        complain(f"{file} {why}")
     if totals.failed > SHOWN_FILES:
         complain(f"and {totals.failed - SHOWN_FILES} more; --json lists them")
 
@@ -147,7 +149,7 @@ def _print_verdicts(totals: Totals) -> None:
         print(f"Outsiders kept from being shown to others: {totals.protected_addresses}.")
     print(f"Outsiders whom messages that passed show to another outsider: {totals.disclosed_addresses}.\n")
     if totals.rules:
-        print_table(("Rule", "Messages"), list(totals.rules.items()), nothing="")
+        print_table(("Decided by the rule", "Messages"), list(totals.rules.items()), nothing="")
     if totals.departments:
         shown = totals.departments[:SHOWN_DEPARTMENTS]
         rows = [(one.address, one.rewrite, one.hold, one.reject, one.messages) for one in shown]

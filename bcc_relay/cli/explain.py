@@ -117,9 +117,9 @@ def _read(file: Path, message_bytes: int) -> Message:
     from bcc_relay.backtest.mbox import FROM_LINE, messages_in
     from bcc_relay.backtest.saved import message_of
 
-    if file.is_dir():
-        raise CommandError(Exit.DATA, f"{file} is a folder; `backtest` takes folders")
     try:
+        if file.is_dir():
+            raise CommandError(Exit.DATA, f"{file} is a folder; `backtest` takes folders")
         with file.open("rb") as opened:
             octets = opened.read(message_bytes + 1)
             opened.seek(0)
@@ -163,20 +163,20 @@ def _print_one(explained: Explained) -> None:
     print(f"{explained.file}: {judgement.verdict}, by the rule {judgement.rule}")
     if judgement.sentence:
         print(f"  {printable(judgement.sentence)}")
-    seen = "no visible outsiders"
+    seen = "the header shows no outsider to another"
     if judgement.visible_outsiders:
         seen = (
-            f"{records.count(judgement.visible_outsiders, 'visible outsider')} in "
+            f"{records.count(judgement.visible_outsiders, 'visible outsider')} in the header, in "
             f"{records.count(judgement.outsider_domains, 'domain')}, {judgement.personal_share:.0%} personal"
         )
     recipients = records.count(len(facts.recipients), "recipient")
-    print(f"  {recipients}, {len(facts.outsider_recipients)} of them outsiders; {seen}")
+    print(f"  {recipients}, {len(facts.outsider_recipients)} outside; {seen}")
     if judgement.findings:
         rows = [
-            (finding.channel.value, finding.sentence, "yes" if finding.rewritable else "no")
+            (finding.detector, finding.channel.value, finding.sentence, "yes" if finding.rewritable else "no")
             for finding in judgement.findings[:SHOWN_FINDINGS]
         ]
-        print_table(("Channel", "What was noticed", "Rewriting cures it"), rows, nothing="")
+        print_table(("Detector", "Channel", "What was noticed", "Rewriting cures it"), rows, nothing="")
     if len(judgement.findings) > SHOWN_FINDINGS:
         print(f"  and {len(judgement.findings) - SHOWN_FINDINGS} more findings; --json lists them")
     if judgement.damage:

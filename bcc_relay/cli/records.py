@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bcc_relay.cli.shell import print_table, printable
+from bcc_relay.core import noticed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -117,13 +118,32 @@ def details_with_reasons(record: Record, given: Sequence[Reason]) -> dict[str, o
 def print_held(records: Sequence[Record]) -> None:
     """Print the table of `quarantine list`."""
     print_table(
-        ("ID", "State", "Received", "Sender", "Subject", "Rule", "Outsiders", "Recipients", "Decide by"),
+        ("ID", "State", "Received (UTC)", "Sender", "Subject", "Rule", "People shown", "Recipients", "Decide by"),
         [
-            tuple("" if cell is None else cell for cell in {**held_summary(record), "state": _state(record)}.values())
+            (
+                record.id,
+                _state(record),
+                _short(record.received_at),
+                sender(record),
+                record.subject,
+                record.judgement.rule,
+                _shown(record.judgement),
+                len(record.recipients),
+                _short(record.expires_at) if record.state.value == "held" else "",
+            )
             for record in records
         ],
         nothing="Nothing is held.",
     )
+
+
+def _shown(judgement: Judgement) -> int | str:
+    """Return how many outside addresses the message shows in one place; a closed part may show any number."""
+    return noticed.people_shown(judgement) or ("unknown" if noticed.is_closed(judgement) else 0)
+
+
+def _short(at: datetime | None) -> str:
+    return at.strftime("%Y-%m-%d %H:%M") if at else ""
 
 
 def print_waiting(records: Sequence[Record]) -> None:
@@ -145,6 +165,7 @@ def print_details(record: Record, given: Sequence[Reason]) -> None:
         ("Subject", record.subject or "(none)"),
         ("Sender", sender(record)),
         ("Login", record.origin.user or ""),
+        ("Rule", record.judgement.rule),
         ("Received", moment(record.received_at) or ""),
         ("Size", f"{record.size_bytes} bytes"),
         ("Leaves", in_words(record.form) if not is_held else ""),
@@ -168,6 +189,18 @@ def print_details(record: Record, given: Sequence[Reason]) -> None:
         ],
         nothing="No recipients.",
     )
+    if is_held:
+        for what, command in _choices(record.id):
+            print(f"{what + ':':<42}bcc-relay quarantine {command}")
+
+
+def _choices(message_id: str) -> Iterator[tuple[str, str]]:
+    """Yield what can be done about a held message, with the command."""
+    yield "Read it, as a file for a mail program", f"export {message_id} > message.eml"
+    yield "Hide the recipients from each other", f"release {message_id} --as bcc"
+    yield "Send each of them a copy of their own", f"release {message_id} --as individual"
+    yield "Send it as it was written", f'release {message_id} --as as-is --reason "WHY"'
+    yield "Drop it", f'discard {message_id} --reason "WHY"'
 
 
 def _state(record: Record, *, at_length: bool = False) -> str:
@@ -189,18 +222,13 @@ def in_words(form: Form) -> str:
 
 
 def judgement_in_words(judgement: Judgement, recipients: int) -> Iterator[str]:
-    """Yield what was decided and why, a sentence a line."""
-    yield f"Rule {judgement.rule}: {judgement.verdict}. {judgement.sentence}".rstrip()
-    if judgement.visible_outsiders:
-        personal = round(judgement.visible_outsiders * judgement.personal_share)
-        yield (
-            f"As it was written, {count(recipients, 'recipient')} would have seen the addresses of "
-            f"{count(judgement.visible_outsiders, 'outsider')} in {count(judgement.outsider_domains, 'domain')}; "
-            f"{personal} of them personal."
-        )
-    for finding in judgement.findings:
-        cure = "" if finding.rewritable else " Rewriting cannot cure this."
-        yield f"- {finding.sentence}{cure}"
+    """Yield what was noticed, a sentence a line: the rule's own first, then who could have read what, then all else."""
+    if judgement.sentence:
+        yield judgement.sentence
+    if exposed := noticed.exposure(judgement, recipients):
+        yield exposed
+    for detail in noticed.details(judgement, curable=True):
+        yield f"- {detail}"
     if judgement.damage:
         yield f"- Damage: {', '.join(judgement.damage)}"
 

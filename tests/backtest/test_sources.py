@@ -54,7 +54,7 @@ def test_what_is_no_mail_is_named_with_the_reason(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     assert found(tmp_path) == (
         [],
-        {"empty.eml": "is empty", "notes.txt": "is no mail", "pipe": "is no file"},
+        {"empty.eml": "is empty", "notes.txt": "is not mail", "pipe": "is no file"},
     )
     (missing,) = files_in([tmp_path / "missing"])
     assert isinstance(missing, NotUsed)

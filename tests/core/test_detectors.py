@@ -14,9 +14,9 @@ from bcc_relay.core.damage import Closed, Damage
 from bcc_relay.core.detectors import DETECTORS, detect
 from bcc_relay.core.detectors.closed_part import WHY
 from bcc_relay.core.detectors.damaged import SENTENCES
-from bcc_relay.core.detectors.places import PLACES
 from bcc_relay.core.history import NO_HISTORY, History
 from bcc_relay.core.model import Channel, Finding, Submission
+from bcc_relay.core.places import PLACES
 from tests import build
 
 ANNA, BEN, CEM = "anna@family-mail.example", "ben@family-mail.example", "cem@gov.example"

@@ -109,6 +109,46 @@ def test_where_addresses_are_left_in_a_rewritten_message_its_sender_is_not_told_
     assert "  - 4 outside addresses stand in an invitation." in text
 
 
+BODY = Finding("shown_in_body", Channel.BODY, 14, False, "14 outside addresses stand in the text.")
+SHEET = Finding("shown_in_body", Channel.ATTACHED_LIST, 14, False, "14 outside addresses stand in an attached list.")
+CLOSED = Finding("closed_part", Channel.BODY, 0, False, "A part of the message could not be looked into.")
+
+
+def found_inside(*findings, sentence="This shows a list."):
+    judgement = Judgement("hold", "beyond-rewriting", sentence, findings)
+    return replace(CASE, judgement=judgement, safe_release=False)
+
+
+def test_a_list_that_bcc_does_not_hide_is_told_with_what_the_sender_can_do_about_it():
+    text = wording.held(found_inside(BODY, SHEET)).text
+    assert BCC_DOES_NOT_HELP in text
+    assert ANEW not in text
+    assert "in the meantime" not in text
+
+
+def test_a_reviewer_is_told_why_bcc_does_not_help_and_is_not_offered_it():
+    text = wording.review(found_inside(BODY)).text
+    assert "Bcc hides who receives a message, not what stands in it" in text.replace("\n", " ")
+    assert NOT_CURABLE not in text
+    assert "--as bcc" not in text
+
+
+def test_what_goes_along_with_hidden_recipients_is_said_to_those_who_may_choose_it():
+    case = replace(found_inside(replace(BODY, addresses=4), CLOSED), safe_release=True)
+    told = wording.held(case).text.replace("\n", " ")
+    asked = wording.review(case).text.replace("\n", " ")
+    along = "what stands in the text and the part that could not be looked into goes along"
+    for words in (told, asked):
+        assert "nobody sees anybody else's address" not in " ".join(words.split())
+        assert along in " ".join(words.split())
+
+
+def test_who_can_tell_what_a_closed_part_holds_is_asked():
+    case = replace(found_inside(CLOSED), safe_release=True)
+    assert "Say what the part holds that could not be looked into" in " ".join(wording.held(case).text.split())
+    assert "Only the sender can tell what the part holds" in " ".join(wording.review(case).text.split())
+
+
 def test_nothing_is_told_twice():
     personal = Finding("mostly_personal", Channel.TO, 9, True, "9 of the 36 visible outside addresses are personal.")
     strangers = Finding("strangers", Channel.TO, 36, True, "These 36 people have never seen each other's addresses.")
@@ -120,17 +160,16 @@ def test_nothing_is_told_twice():
 
 
 def test_one_person_is_not_a_plural():
-    case = replace(
-        CASE, recipients=1, judgement=replace(JUDGEMENT, visible_outsiders=1, outsider_domains=1, personal_share=1)
-    )
+    seen = replace(JUDGEMENT, findings=(), visible_outsiders=1, outsider_domains=1, personal_share=1)
+    case = replace(CASE, recipients=1, judgement=seen)
     text = wording.held(case).text.replace("\n", " ")
-    assert "each of its 1 recipient could have read the e-mail address of 1 person outside" in text
-    assert "in 1 mail domain. 1 of these addresses is at a provider of personal mail" in text
+    assert "its one recipient could have read the e-mail address of 1 person outside the organisation" in text
+    assert "It is at a provider of personal mail, such as gmail.com." in text
 
 
 def test_where_nobody_is_at_a_provider_of_personal_mail_that_is_said():
     text = wording.held(replace(CASE, judgement=replace(JUDGEMENT, personal_share=0))).text.replace("\n", " ")
-    assert "None of these addresses is at a provider of personal mail, such as gmail.com." in text
+    assert "They are in 12 mail domains; none of them are at providers of personal mail, such as gmail.com." in text
 
 
 def test_an_address_that_was_only_put_off_is_not_called_mistyped():
@@ -192,9 +231,9 @@ What was noticed: Many people outside the organisation would see each
 other's addresses.
 
 As it was written, each of its 40 recipients could have read the e-mail
-addresses of 36 people outside the organisation, in 12 mail domains. 9
-of these addresses are at a provider of personal mail, such as
-gmail.com.
+addresses of 36 people outside the organisation, in the To field. They
+are in 12 mail domains; 9 of them are at providers of personal mail,
+such as gmail.com.
 
 Please do not send it again in the meantime.
 
@@ -219,6 +258,20 @@ your own address in To, everybody else in Bcc, and no other address
 anywhere in it.
 """
 
+BCC_DOES_NOT_HELP = """\
+In detail:
+  - 14 outside addresses stand in the text and in an attached list or
+    document. Bcc does not hide them.
+
+Bcc alone does not help here: it hides who receives a message, not the
+addresses that stand in it. Please do not send it again as it is. If it
+has to go out soon, write it anew:
+  - take the addresses out of the text
+  - take the addresses out of the attached file, out of hidden sheets
+    and columns as well
+  - put your own address into To and everybody else into Bcc
+"""
+
 NOT_CURABLE = """\
 It cannot be sent with the addresses hidden: something in it must not be
 changed, or cannot be read for certain. If its recipients may not see
@@ -234,9 +287,9 @@ What was noticed: Many people outside the organisation would see each
 other's addresses.
 
 As it was written, each of its 40 recipients could have read the e-mail
-addresses of 36 people outside the organisation, in 12 mail domains. 9
-of these addresses are at a provider of personal mail, such as
-gmail.com.
+addresses of 36 people outside the organisation, in the To field. They
+are in 12 mail domains; 9 of them are at providers of personal mail,
+such as gmail.com.
 
 You need to do nothing. Please do not send it again: everybody would
 receive it twice.
@@ -269,9 +322,9 @@ What was noticed: Many people outside the organisation would see each
 other's addresses.
 
 As it was written, each of its 40 recipients could have read the e-mail
-addresses of 36 people outside the organisation, in 12 mail domains. 9
-of these addresses are at a provider of personal mail, such as
-gmail.com.
+addresses of 36 people outside the organisation, in the To field. They
+are in 12 mail domains; 9 of them are at providers of personal mail,
+such as gmail.com.
 
 If it still has to go out, write it again with your own address in To
 and everybody else in Bcc. For questions ask dpo@council.example or
@@ -294,12 +347,9 @@ What was noticed: Many people outside the organisation would see each
 other's addresses.
 
 As it was written, each of its 40 recipients could have read the e-mail
-addresses of 36 people outside the organisation, in 12 mail domains. 9
-of these addresses are at a provider of personal mail, such as
-gmail.com.
-
-In detail:
-  - 36 addresses stand in To, where every recipient reads them.
+addresses of 36 people outside the organisation, in the To field. They
+are in 12 mail domains; 9 of them are at providers of personal mail,
+such as gmail.com.
 
 What you can do, on the relay's server (put sudo before the command):
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bcc_relay.core.detectors.places import addresses_stand_in
 from bcc_relay.core.model import Channel, Finding
+from bcc_relay.core.places import addresses_stand_in
 
 if TYPE_CHECKING:
     from bcc_relay.core.facts import Facts

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bcc_relay.core.model import Channel
+from bcc_relay.core.places import addresses_in
 from bcc_relay.core.policy.rule import Action
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def damaged(evidence: Evidence, limits: Thresholds, _: Organisation) -> Matched 
     rule = limits.damaged
     if rule is None or not facts.damage or len(facts.outsider_recipients) < rule.recipients:
         return None
-    return Matched(Action.HOLD, "This message is damaged, so we cannot be sure whose addresses it shows.")
+    return Matched(Action.HOLD, "This message is damaged, so nobody can be sure whose addresses it shows.")
 
 
 def unreadable(evidence: Evidence, limits: Thresholds, _: Organisation) -> Matched | None:
@@ -43,7 +44,7 @@ def unreadable(evidence: Evidence, limits: Thresholds, _: Organisation) -> Match
     if rule is None or not facts.unreadable or len(facts.outsider_recipients) < rule.recipients:
         return None
     goes_to = len(facts.outsider_recipients)
-    sentence = f"This message goes to {goes_to} people outside, and a part of it could not be looked into."
+    sentence = f"This message goes to {goes_to} people outside, and nobody can tell whose addresses a part of it shows."
     return Matched(Action.HOLD, sentence)
 
 
@@ -65,7 +66,11 @@ def correction(evidence: Evidence, limits: Thresholds, _: Organisation) -> Match
         return None
     action, what = found
     again = round(stopped.share * seen)
-    sentence = f"This message goes to the same people as one {what}: {again} of its {seen} visible outside addresses."
+    sentence = (
+        f"This message shows the same {seen} people as one {what} lately."
+        if again >= seen
+        else f"This message shows {seen} people, and {again} of them stood in one {what} lately."
+    )
     if action is Action.REJECT:
         sentence = f"Not sent. {sentence} Please ask your mail administrator."
     return Matched(action, sentence, like=stopped.rule)
@@ -93,8 +98,8 @@ def beyond_rewriting(evidence: Evidence, limits: Thresholds, organisation: Organ
         personal = sum(1 for key in own if organisation.is_personal(key))
         most = rule.body if channel is Channel.BODY else rule.outsiders
         if (len(own) >= rule.own_recipients and personal >= rule.personal_share * len(own)) or len(keys) >= most:
-            sentence = f"This message shows {len(keys)} outside addresses in a place that cannot be changed safely."
-            return Matched(Action.HOLD, sentence)
+            shown = addresses_in(len(keys), channel)
+            return Matched(Action.HOLD, f"This message shows {shown}, where Bcc does not hide them.")
     return None
 
 
@@ -145,7 +150,10 @@ def in_pieces(evidence: Evidence, limits: Thresholds, _: Organisation) -> Matche
         return None
     if not 0 < len(evidence.facts.disclosed()) < pieces:
         return None
-    sentence = f"Together with messages sent just before, this one shows {pieces} outside addresses to other people."
+    sentence = (
+        f"Together with messages like it, sent just before, this one shows {pieces} outside addresses to other people."
+        " Those before it have left."
+    )
     return Matched(Action.HOLD, sentence)
 
 

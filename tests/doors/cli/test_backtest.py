@@ -124,7 +124,7 @@ def test_totals_have_the_keys_that_the_contract_names(
             {"domain": build.OWN, "local_part": "clerk", "messages": 3, "rewrite": 2, "hold": 1, "reject": 0}
         ],
         "failed": 1,
-        "failed_files": [{"file": str(mails / "sent" / "notes.txt"), "why": "is no mail"}],
+        "failed_files": [{"file": str(mails / "sent" / "notes.txt"), "why": "is not mail"}],
     }
 
 
@@ -205,7 +205,7 @@ def test_people_get_tables_and_hear_of_files_that_were_not_read(
     assert out.startswith("33 outgoing messages judged, from 2026-11-01 to 2026-11-03, in ")
     assert "Stopped: 3, that is 1 in 11." in out
     assert f"clerk@{build.OWN}" in out
-    assert err == f"{mails / 'sent' / 'notes.txt'}: is no mail\n"
+    assert err == f"{mails / 'sent' / 'notes.txt'} is not mail\n"
 
 
 # --- going on --------------------------------------------------------------------------------------------------------

@@ -100,7 +100,7 @@ def test_people_read_tabs_as_blanks_and_one_as_one(
     told = capsys.readouterr().out
     assert "\ufffd" not in told
     assert "          two" in told
-    assert "  1 recipient, 1 of them outsiders; " in told
+    assert "  1 recipient, 1 outside; " in told
 
 
 def test_people_are_told_what_is_left_to_do_with_a_damaged_message(
@@ -204,3 +204,11 @@ def test_a_file_that_is_not_one_message_is_told_in_one_sentence(
 def test_a_folder_belongs_to_backtest(capsys: pytest.CaptureFixture[str], config: Path, tmp_path: Path) -> None:
     assert run(["explain", str(tmp_path), "--config", str(config)]) == 65
     assert capsys.readouterr().err.strip() == f"{tmp_path} is a folder; `backtest` takes folders"
+
+
+def test_a_file_that_cannot_even_be_looked_at_is_told_in_one_sentence(
+    capsys: pytest.CaptureFixture[str], config: Path
+) -> None:
+    name = f"{'x' * 300}.eml"
+    assert run(["explain", name, "--config", str(config)]) == 65
+    assert capsys.readouterr().err.strip() == f"{name} cannot be read (File name too long)"

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from bcc_relay.core.model import Channel
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 PLACES = {
     Channel.TO: "the To field",
@@ -26,3 +31,13 @@ PLACES = {
 def addresses_stand_in(count: int, channel: Channel) -> str:
     """Say how many outside addresses stand in a place."""
     return f"{count} outside {'address stands' if count == 1 else 'addresses stand'} in {PLACES[channel]}."
+
+
+def addresses_in(count: int, channel: Channel) -> str:
+    """Name outside addresses with their number and their place."""
+    return f"{count} outside {'address' if count == 1 else 'addresses'} in {PLACES[channel]}"
+
+
+def listed(words: Sequence[str], last: str = "and") -> str:
+    """Write `a`, `a and b`, `a, b and c`."""
+    return f" {last} ".join((", ".join(words[:-1]), words[-1])) if len(words) > 1 else "".join(words)
