@@ -32,7 +32,9 @@ class WorkerLimits:
     """What one worker may take."""
 
     time_limit_s: float = 10.0
-    """Wall time for one message, its way to the worker included."""
+    """Wall time for one message, its way to the worker included. Only a library that hangs takes so long."""
+    reading_s: float = 1.5
+    """Processor time for one message: what is not read by then is closed."""
     memory_bytes: int = 768 * 1024 * 1024
     """Address space of the process."""
     start_limit_s: float = 30.0
@@ -145,6 +147,7 @@ def _command(fd: int, limits: WorkerLimits) -> list[str]:
         fd,
         limits.memory_bytes,
         2 * int(limits.time_limit_s) + 2,
+        int(limits.reading_s * 1000),
         contents.depth,
         contents.parts,
         contents.unpacked_bytes,

@@ -1,7 +1,7 @@
 """The process that looks into messages: it reads one at a time from a socket, answers, and ends with the socket.
 
 Its limits hold the damage that a hostile file can do to the libraries that read it: no files, no more processes, little
-memory. It is run as `python -m bcc_relay.readers.worker FD MEMORY_BYTES CPU_SECONDS`.
+memory. It is run as `python -m bcc_relay.readers.worker FD MEMORY_BYTES CPU_SECONDS READING_MS LIMITS…`.
 """
 
 from __future__ import annotations
@@ -23,9 +23,12 @@ from bcc_relay.core.contents.found import Contents
 from bcc_relay.core.damage import Closed
 from bcc_relay.core.model import Body, Message
 from bcc_relay.readers.look_into import look_steps
+from bcc_relay.readers.patience import Patience, TooSlowError
 from bcc_relay.readers.wire import LENGTH, READY, REQUEST, Sifter, begin, end, failed
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from bcc_relay.core.model import Content
 
 MESSAGES = 1000
@@ -39,15 +42,18 @@ _MEBIBYTE = 1024 * 1024
 
 def main(arguments: list[str]) -> None:
     """Serve the socket with this number until it ends."""
-    fd, memory_bytes, cpu_s, *limits = map(int, arguments)
+    fd, memory_bytes, cpu_s, reading_ms, *limits = map(int, arguments)
     confine(memory_bytes)
+    patience = Patience(reading_ms / 1000)
     with socket.socket(fileno=fd) as relay:
         relay.sendall(LENGTH.pack(len(READY)) + READY)
         for left in reversed(range(MESSAGES)):
             _allow_cpu(cpu_s)
             try:
                 message, names = _request(relay)
-                _answer(relay, message, names, Limits(*limits), memory_bytes, left)
+                is_well = _answer(relay, patience.each(look_steps(message, names, Limits(*limits))), Sifter(names))
+                peak_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+                relay.sendall(end(goes_on=is_well and left > 0 and peak_bytes < memory_bytes // 2))
             except OSError:
                 return  # the relay is gone, or wants no answer any more
 
@@ -119,26 +125,24 @@ def _fill(relay: socket.socket, buffer: bytearray | mmap.mmap) -> None:
             at += count
 
 
-def _answer(
-    relay: socket.socket, message: Message, names: frozenset[str], limits: Limits, memory_bytes: int, left: int
-) -> None:
-    sifter = Sifter(names)
-    is_well = True
+def _answer(relay: socket.socket, steps: Iterator[Contents], sifter: Sifter) -> bool:
+    """Tell what is found; return whether this process is as good as new."""
     relay.sendall(begin())
     try:
-        for contents in look_steps(message, names, limits):
+        for contents in steps:
             # At once, so that what was seen is known even if the next part is the end of us.
             relay.sendall(b"".join(sifter.frames(contents)))
     except OSError:
         raise
     except MemoryError:
-        is_well = False
         relay.sendall(b"".join(sifter.frames(Contents(closed=frozenset({Closed.OVER_BUDGET})))))
+    except TooSlowError:
+        relay.sendall(b"".join(sifter.frames(Contents(closed=frozenset({Closed.TOO_SLOW})))))
     except Exception:  # noqa: BLE001 - the top of a request: a fault of ours, and the message is held for it
-        is_well = False
         relay.sendall(failed())
-    peak_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    relay.sendall(end(goes_on=is_well and left > 0 and peak_bytes < memory_bytes // 2))
+    else:
+        return True
+    return False
 
 
 if __name__ == "__main__":

@@ -118,6 +118,15 @@ async def test_a_worker_that_takes_too_long_is_replaced() -> None:
         assert shown(await readers(large(), NOBODY)) == {"body": {WHO}}
 
 
+async def test_a_worker_stops_by_itself_in_time_and_what_it_had_found_counts() -> None:
+    slow = b"".join(b"(at)%d@mail%d.example(at)" % (n, n) for n in range(49_000))
+    async with pool(workers=1, limits=WorkerLimits(reading_s=0.2)) as readers:
+        contents = await readers(mail(zipped({"a.txt": slow}), "a.zip", text=f"Write to {WHO}".encode()), NOBODY)
+        assert contents.closed == {Closed.TOO_SLOW}
+        assert shown(contents)["body"] == {WHO}
+        assert not (await readers(large(), NOBODY)).closed
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV, signal.SIGXCPU])
 async def test_a_worker_that_dies_over_a_message_is_replaced(number: int) -> None:
     async with pool(workers=1) as readers:
