@@ -56,7 +56,8 @@ def exposure(judgement: Judgement, recipients: int) -> str:
     if shown == 0:
         return ""
     readers = f"each of its {recipients} recipients" if recipients > 1 else "its one recipient"
-    is_said = _stands_in(shown, judgement.sentence)
+    # Of "12 people outside" the sentence says that they get the message, of all others that they are shown.
+    is_said = re.search(rf"\b{shown} (?:outside addresses|people(?! outside))", judgement.sentence)
     whose = f"the e-mail addresses of {shown} people outside the organisation"
     if shown == 1:
         what = "this address" if is_said else "the e-mail address of 1 person outside the organisation"
@@ -64,6 +65,8 @@ def exposure(judgement: Judgement, recipients: int) -> str:
         what = "these addresses" if is_said else whose
     places = _header_places(judgement)
     where = f", in {listed([PLACES[channel] for channel in places])}" if places else ""
+    if where and is_said and left_in(judgement):
+        where += " as well"
     return f"As it was written, {readers} could have read {what}{where}.{_whose(judgement)}"
 
 
@@ -84,13 +87,9 @@ def _whose(judgement: Judgement) -> str:
         return f" All of them are {providers}"
     of_them = f"{private or 'none'} of them are {providers}" if private != 1 else f"1 of them is {_PROVIDER}"
     domains = judgement.outsider_domains
-    if _stands_in(domains, judgement.sentence):
+    if re.search(rf"\b{domains} organisations", judgement.sentence):
         return f" {of_them[0].upper()}{of_them[1:]}"
     return f" They are in {domains} {'mail domain' if domains == 1 else 'mail domains'}; {of_them}"
-
-
-def _stands_in(number: int, sentence: str) -> bool:
-    return re.search(rf"\b{number}\b", sentence) is not None
 
 
 def details(judgement: Judgement, *, curable: bool) -> list[str]:

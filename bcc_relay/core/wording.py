@@ -36,6 +36,7 @@ _NOT_HIDDEN_BY_BCC = (
     "relay never changes a text or a file. If its recipients may not see these addresses, drop it; the sender can "
     "write it anew without them."
 )
+_SAY_WHAT_IT_HOLDS = "Say also what the part holds that could not be looked into: only you can tell."
 _ASK_WHAT_IT_HOLDS = "Only the sender can tell what the part holds that could not be looked into. Please ask."
 
 
@@ -95,7 +96,8 @@ def held(case: Case) -> Words:
         ),
         _reasons(case),
         fill("Please do not send it again in the meantime.") if case.safe_release else _anew(case),
-        fill(f"What to do now: ask {_askable(case)} and give this number: {case.id}{_to_tell(case)}"),
+        fill(f"What to do now: ask {_askable(case)} and give this number: {case.id}"),
+        fill(_SAY_WHAT_IT_HOLDS) if noticed.is_closed(case.judgement) else "",
         f"They can\n{bullets(_sender_choices(case))}",
         _deadline(case),
     )
@@ -276,11 +278,6 @@ def _going_along(case: Case) -> str:
     if noticed.is_closed(case.judgement):
         places.append("the part that could not be looked into")
     return f"what stands in {listed(places)} goes along" if places else ""
-
-
-def _to_tell(case: Case) -> str:
-    is_closed = noticed.is_closed(case.judgement)
-    return ". Say what the part holds that could not be looked into, and who may read it" if is_closed else ""
 
 
 def _sender_choices(case: Case) -> list[str]:

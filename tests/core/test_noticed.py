@@ -65,15 +65,25 @@ def test_a_list_within_an_attachment_has_readers_too() -> None:
         (0.5, 6, "They are in 6 mail domains; 7 of them are at providers of personal mail, such as gmail.com."),
         (0.1, 1, "They are in 1 mail domain; 1 of them is at a provider of personal mail, such as gmail.com."),
         (0.0, 6, "They are in 6 mail domains; none of them are at providers of personal mail, such as gmail.com."),
-        (0.0, 14, "None of them are at providers of personal mail, such as gmail.com."),
+        (0.0, 12, "None of them are at providers of personal mail, such as gmail.com."),
     ],
 )
 def test_it_is_said_whose_addresses_they_are(share: float, domains: int, said: str) -> None:
-    seen = judged(TO, sentence="This shows 14 addresses to each other.", visible=14)
+    seen = judged(TO, sentence="It shows 14 outside addresses from 12 organisations.", visible=14)
     told = noticed.exposure(replace(seen, personal_share=share, outsider_domains=domains), 14)
     assert told == (
         f"As it was written, each of its 14 recipients could have read these addresses, in the To field. {said}"
     )
+
+
+def test_people_who_get_a_message_are_not_taken_for_those_whom_it_shows() -> None:
+    sentence = "This message goes to 14 people outside, and nobody can tell whose addresses a part of it shows."
+    assert "the e-mail addresses of 14 people outside" in noticed.exposure(judged(SHEET, sentence=sentence), 14)
+
+
+def test_the_header_shows_as_well_what_the_sentence_found_elsewhere() -> None:
+    seen = judged(TO, BODY, sentence="This message shows 14 outside addresses in the text.", visible=14)
+    assert "could have read these addresses, in the To field as well." in noticed.exposure(seen, 14)
 
 
 def test_nobody_shown_is_nothing_to_say() -> None:

@@ -145,7 +145,7 @@ def test_what_goes_along_with_hidden_recipients_is_said_to_those_who_may_choose_
 
 def test_who_can_tell_what_a_closed_part_holds_is_asked():
     case = replace(found_inside(CLOSED), safe_release=True)
-    assert "Say what the part holds that could not be looked into" in " ".join(wording.held(case).text.split())
+    assert "Say also what the part holds that could not be looked into" in " ".join(wording.held(case).text.split())
     assert "Only the sender can tell what the part holds" in " ".join(wording.review(case).text.split())
 
 
