@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, assert_never
 
+from bcc_relay.core.contents.escapes import ESCAPED_SIGN
 from bcc_relay.core.contents.found import Part
 from bcc_relay.core.contents.gist import gist_of
 from bcc_relay.core.contents.html import shown_and_hidden
@@ -81,30 +82,17 @@ def read_file(file: File, within: Channel | None, seen: Seen) -> None:
 # What may stand for an "@" in the source of HTML. Looking for it is cheaper than making text of what shows nobody.
 _WIDE_SIGN = re.compile("[\uff20\ufe6b\uff08\uff3b\uff5b]")
 _NUMBER = re.compile(r"#(?:0*(?:64|65312|65131)(?![0-9])|[xX]0*(?:40|[fF]{2}20|[fF][eE]6[bB]))")
+_ESCAPED = re.compile(ESCAPED_SIGN)
 _SPELT = re.compile(r".(?:\s|<[^<>]*>|&nbsp;)*+[aA](?:<[^<>]*>)*+[tT]")
 _ARMOUR = b"-----BEGIN PGP "
-_MOST_OBJECTS = 100
-"""So many documents within one rich text are opened."""
 
 
 def _read_text(file: File, channel: Channel, seen: Seen) -> None:
     octets = seen.bounded(file.region.octets())
-    text = decode_text(octets, file.type.charset)
-    is_body = channel is Channel.BODY
     if _ARMOUR in octets:
         _read_pgp(octets, file, channel, seen)
-    hidden = ""
-    if is_rich_text(octets):
-        text = words(octets)
-        held = (Part(channel, Kind.OLE, "", one, file.depth + 1) for one in islice(objects(octets), _MOST_OBJECTS))
-        seen.unopened.extend(held)
-    elif file.kind is Kind.HTML:
-        if not _may_show(text) and (seen.gist or not is_body):
-            return
-        text, hidden = shown_and_hidden(text)
-    elif file.type.parameters.get("delsp", "").lower() == "yes":
-        # RFC 3676 4.1: a line end takes the space before it along.
-        text += "\n" + text.replace(" \r\n", "").replace(" \n", "")
+    is_body = channel is Channel.BODY
+    text, hidden = _text_of(file, octets, channel, seen)
     if is_body and not seen.gist:
         seen.gist = gist_of(text)
     keys = seen.in_text(text)
@@ -115,6 +103,28 @@ def _read_text(file: File, channel: Channel, seen: Seen) -> None:
     if "\0" in text:
         keys |= seen.in_octets(octets)  # it was no text in any one character set
     seen.show(channel, keys)
+
+
+def _text_of(file: File, octets: bytes, channel: Channel, seen: Seen) -> tuple[str, str]:
+    """Return the text that is shown and that which is not, and look at the files that it holds.
+
+    Neither where the text shows nobody and is not needed for anything else.
+    """
+    if is_rich_text(octets):
+        for document in islice(objects(octets), _MOST_HELD):
+            _read_held(document, "", file, channel, seen)
+        return words(octets), ""
+    text = decode_text(octets, file.type.charset)
+    if file.kind is Kind.HTML:
+        if ";base64," in text:
+            _read_base64(_LINKED, text, file, channel, seen)
+        if not _may_show(text) and (seen.gist or channel is not Channel.BODY):
+            return "", ""
+        return shown_and_hidden(text)
+    if file.type.parameters.get("delsp", "").lower() == "yes":
+        # RFC 3676 4.1: a line end takes the space before it along.
+        text += "\n" + text.replace(" \r\n", "").replace(" \n", "")
+    return text, ""
 
 
 def _without_quoted(text: str, keys: set[str], seen: Seen) -> frozenset[str]:
@@ -138,6 +148,8 @@ def _may_show(html: str) -> bool:
         return True
     if "&" in html and ("commat" in html or _NUMBER.search(html)):
         return True
+    if "\\" in html and _ESCAPED.search(html):
+        return True
     for bracket in "([{":
         at = html.find(bracket)
         while at >= 0:
@@ -155,9 +167,36 @@ def _read_list(file: File, channel: Channel, seen: Seen) -> None:
     octets, charset = seen.bounded(file.region.octets()), file.type.charset
     if file.kind is Kind.CALENDAR:
         text = calendar_text(decode_text(octets, charset))
+        if "BASE64" in text:
+            _read_base64(_ATTACHED, text, file, channel, seen)
     else:
         text = list_text(octets, charset, file.name)
     seen.show(channel, seen.in_text(_IDENTIFIER.sub("", text)))
+
+
+# --- files within --------------------------------------------------------------------------------------------------
+
+_MOST_HELD = 100
+"""So many files within one text are opened."""
+# RFC 2397; pictures and fonts show nobody.
+_LINKED = re.compile(r"data:(?!image/|font/|audio/|video/)[\w/+.;=\-]{0,100};base64,([A-Za-z0-9+/=]+)", re.IGNORECASE)
+# RFC 5545 3.8.1.1
+_ATTACHED = re.compile(r"^ATTACH[^:\r\n]{0,400}BASE64[^:\r\n]{0,400}:([A-Za-z0-9+/=]+)", re.MULTILINE | re.IGNORECASE)
+
+
+def _read_base64(pattern: re.Pattern[str], text: str, file: File, channel: Channel, seen: Seen) -> None:
+    """Read the files that stand in a text in base64."""
+    for match in islice(pattern.finditer(text), _MOST_HELD):
+        _read_held(from_base64_piece(match[1].rstrip("=").encode("ascii")), "", file, channel, seen)
+
+
+def _read_held(octets: bytes, name: str, file: File, channel: Channel, seen: Seen) -> None:
+    """Read a file that stood in another one, or hand it back."""
+    kind = kind_of(octets, "", name)
+    if kind in OPENED_BY_LIBRARY:
+        seen.unopened.append(Part(channel, kind, name, octets, file.depth + 1))
+    elif kind is not Kind.PICTURE:
+        seen.show(channel, seen.in_octets(seen.bounded(octets)))
 
 
 # --- what is signed or encrypted -------------------------------------------------------------------------------------
@@ -180,12 +219,7 @@ def _read_pgp(octets: bytes, file: File, channel: Channel, seen: Seen) -> None:
     if not found.is_whole:
         seen.closed.add(Closed.UNKNOWN_FORMAT)
     for name, signed in found.files:
-        text = text_of(name)
-        part = Part(channel, kind_of(signed, "", text), text, signed, file.depth + 1)
-        if part.kind in OPENED_BY_LIBRARY:
-            seen.unopened.append(part)
-        else:
-            seen.show(channel, seen.in_octets(seen.bounded(signed)))
+        _read_held(signed, text_of(name), file, channel, seen)
     keys = b"\n".join(from_base64_piece(armoured) for armoured in _KEYS.findall(octets))
     seen.show(channel, seen.in_octets(keys))
 

@@ -9,19 +9,22 @@ import re
 from html import unescape
 from urllib.parse import unquote
 
+from bcc_relay.core.contents.escapes import ESCAPED_SIGN
+
 _COMMENT = re.compile(r"<!--(.*?)(?:--!?>|\Z)", re.DOTALL)
 # Tags between whose sides a reader sees no gap, and those that part cells.
 _INLINE = frozenset({
     "a", "abbr", "acronym", "b", "bdi", "bdo", "big", "cite", "code", "del", "dfn", "em", "font", "i", "ins", "kbd",
     "label", "mark", "nobr", "o:p", "q", "s", "samp", "small", "span", "strike", "strong", "sub", "sup", "tt", "u",
-    "var", "wbr",
+    "var", "wbr", "st1:city", "st1:country-region", "st1:personname", "st1:place", "st1:placename", "st1:placetype",
+    "st1:state", "text:a", "text:span", "textpath", "tspan",
 })  # fmt: skip
 _CELLS = frozenset({"td", "th"})
 _NOT_SHOWN = frozenset({"style", "script", "title", "template"})
 _NAME = re.compile(r"/?([A-Za-z][A-Za-z0-9:\-]*)")
 _BEGINS_TAG = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz/!?")
 # What may hold an address, or a part of one.
-_SIGN = re.compile(r"[@\uff20\ufe6b]|%40|%[eE][fF]%|=40|&#|&commat|[(\[{] ?[aA][tT] ?[)\]}]")
+_SIGN = re.compile(rf"[@\uff20\ufe6b]|%40|%[eE][fF]%|=40|&#|&commat|[(\[{{] ?[aA][tT] ?[)\]}}]|{ESCAPED_SIGN}")
 _VALUE = re.compile(r"=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s\"'>]+))")
 # An address that fills the text between two tags.
 _ALONE = re.compile(r"\s*([\w.+\-]{1,64}@[\w.\-]{1,255})\s*")

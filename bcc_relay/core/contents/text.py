@@ -10,6 +10,7 @@ import string
 from typing import TYPE_CHECKING
 
 from bcc_relay.core.address import Known, find_addresses, find_encoded, reachable
+from bcc_relay.core.contents.escapes import unescaped
 from bcc_relay.core.contents.octets import spelt_in
 from bcc_relay.core.header import codec_of
 
@@ -158,12 +159,22 @@ _IN_ANGLES = re.compile(r"<[^<>@]{1,320}@[^<>@]{1,320}>")
 def find_in_text(text: str, names: Known) -> set[str]:
     """Return the keys of all addresses that a reader could see in running text, as `find_addresses` finds them.
 
-    Also those that a line end parts within angle brackets, and known ones (`names`) parted by any line end or written
-    in quoted-printable.
+    Also those that a line end parts within angle brackets, those written with backslashes, and known ones (`names`)
+    parted by any line end or written in quoted-printable.
     """
+    found: set[str] = set()
+    if "\\" in text and (meant := unescaped(text)) != text:
+        # What follows a backslash may also be part of the address.
+        found = _find(text, names) & names.keys if names.keys else found
+        text = meant
+    return found | _find(text, names)
+
+
+def _find(text: str, names: Known) -> set[str]:
     found: set[str] = set()
     if not text.isascii():
         text = _INVISIBLE.sub("", text).replace("\uff20", "@").replace("\ufe6b", "@").replace("\u00a0", " ")
+        text = text.replace("\u2010", "-").replace("\u2011", "-")
         if _ODD_BRACKET.search(text):
             text = text.translate(_ODD_FORMS)
     text = _without_identifiers(text, names, found)
@@ -333,7 +344,7 @@ def find_in_octets(octets: bytes, names: Known) -> set[str]:
     """Return the keys of the addresses in a file of whatever format, in ASCII, UTF-8 or UTF-16 at any place.
 
     An address that is not known (`names`) needs a dot in its domain and a top level of two or more letters: chance
-    makes hardly any of those.
+    makes hardly any of those. Tables keep their fields without a gap: a known one is found also with others around it.
     """
     found: set[str] = set()
     if _is_text(octets):
@@ -341,8 +352,21 @@ def find_in_octets(octets: bytes, names: Known) -> set[str]:
     else:
         for spelt in set(spelt_in(octets)):
             keys = find_addresses(spelt, names)
+            if names.keys and names.keys.isdisjoint(keys):
+                keys = _known_within(spelt, names) or keys
             found |= keys if spelt.isascii() else keys & names.keys
     return {key for key in found if key in names.keys or _TOP_LEVEL.fullmatch(key.rpartition(".")[2])}
+
+
+def _known_within(spelt: str, names: Known) -> set[str]:
+    """Return the known address that other text is glued to on both sides."""
+    local, _, domain = spelt.lower().rpartition("@")
+    for size in sorted(set(map(len, names.domains)), reverse=True):
+        if domain[:size] in names.domains:
+            for start in range(len(local)):
+                if (key := f"{local[start:]}@{domain[:size]}") in names.keys:
+                    return {key}
+    return set()
 
 
 _CONTROLS = bytes(range(9)) + b"\x0b" + bytes(range(14, 32))

@@ -218,6 +218,56 @@ CHANNELS: dict[str, tuple[Message, Channel]] = {
         ),
         Channel.ATTACHED_LIST,
     ),
+    "markdown": (whole(b"text/plain", TWO.replace(b"@", rb"\@").replace(b"-", rb"\-")), Channel.BODY),
+    "json": (
+        several(
+            part(
+                b"application/json",
+                rb'{"to": "Anna \u003c' + TWO.replace(b", ", rb"\u003e\n").replace(b"@", rb"\u0040") + rb'"}',
+            )
+        ),
+        Channel.ATTACHED_LIST,
+    ),
+    "script": (
+        whole(b"text/html", b"<script>a='" + TWO.replace(b"@", rb"\x40") + b"'</script><p>x</p>"),
+        Channel.BODY,
+    ),
+    "style": (
+        whole(b"text/html", b"<style>p::after{content:'" + TWO.replace(b"@", rb"\40 ") + b"'}</style><p>x</p>"),
+        Channel.BODY,
+    ),
+    "list-in-a-link": (
+        whole(b"text/html", b'<p>x</p><a href="data:text/csv;base64,' + base64.b64encode(TWO) + b'">list</a>'),
+        Channel.BODY,
+    ),
+    "list-in-a-calendar": (
+        several(
+            part(
+                b"text/calendar",
+                b"BEGIN:VCALENDAR\r\nATTACH;ENCODING=BASE64;VALUE=BINARY:\r\n "
+                + base64.b64encode(TWO)[:30]
+                + b"\r\n "
+                + base64.b64encode(TWO)[30:]
+                + b"\r\nEND:VCALENDAR\r\n",
+            )
+        ),
+        Channel.CALENDAR,
+    ),
+    "table-of-a-database": (
+        several(
+            part(
+                b"application/vnd.sqlite3",
+                b"SQLite format 3\x00"
+                + bytes(99)
+                + b"Jones"
+                + ANNA.encode()
+                + b"01234\x00\x03Smith"
+                + BEN.encode()
+                + b"\x00",
+            )
+        ),
+        Channel.ATTACHED_LIST,
+    ),
     "rich-text": (
         several(part(b"application/rtf" + FILE % b"a.rtf", b"{\\rtf1 {an}{na}" + TWO[4:].replace(b"@", b"}{@") + b"}")),
         Channel.ATTACHED_LIST,
@@ -407,6 +457,15 @@ def test_what_cannot_be_looked_into_is_said(message: Message, closed: set[Closed
     looked = at(message)
     assert looked.contents.closed == closed
     assert [one.kind for one in looked.unopened] == kinds
+
+
+def test_a_picture_in_a_link_is_passed_over_and_an_archive_is_handed_back() -> None:
+    packed = base64.b64encode(b"PK\x03\x04" + TWO)
+    link = (
+        b'<a href="data:application/zip;base64,' + packed + b'">x</a><img src="data:image/png;base64,' + packed + b'">'
+    )
+    looked = at(whole(b"text/html", link))
+    assert [(one.kind, one.octets) for one in looked.unopened] == [(Kind.ZIP, b"PK\x03\x04" + TWO)]
 
 
 def test_a_document_in_rich_text_is_handed_back() -> None:

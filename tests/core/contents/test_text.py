@@ -299,3 +299,14 @@ def test_a_planted_address_is_found_in_random_octets(before: bytes, after: bytes
     gap = "\0 ".encode(encoding)
     octets = b"\0\1\2\3" + before + gap + ANNA.encode(encoding) + gap + after
     assert ANNA in find_in_octets(octets, known(frozenset({ANNA})))
+
+
+def test_a_hyphen_that_does_not_break_is_a_hyphen() -> None:
+    assert find_in_text("anna\u2011b@x\u2010y.example", NOBODY) == {"anna-b@x-y.example"}
+
+
+def test_a_known_address_between_other_fields_of_a_binary_table_is_found() -> None:
+    table = bytes(300) + b"\x01Jones" + ANNA.encode() + b"Street\x02" + "Jones".encode("utf-16-le")
+    table += BEN.encode("utf-16-le") + "Street".encode("utf-16-le") + b"\x03\x00"
+    assert find_in_octets(table, known(frozenset({ANNA, BEN}))) >= {ANNA, BEN}
+    assert not find_in_octets(table, known(frozenset({ANNA, BEN}))) - {ANNA, BEN}
