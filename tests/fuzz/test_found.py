@@ -36,6 +36,13 @@ def test_an_address_of_another_script_is_found_as_the_envelope_gave_it(text: str
         assert address.key in find_in_text(f"Dear {written},\r\n", names)
 
 
+@pytest.mark.parametrize("text", ['"a  b"@club.example', '"a b"@club.example', '"a\\"b"@club.example'])
+def test_an_address_with_a_quoted_local_part_is_found_as_the_envelope_gave_it(text: str) -> None:
+    names = known(frozenset({build.mailbox(text).key}))
+    for written in (text, f"<{text}>", f"Anna <{text}>, ben@x.example"):
+        assert find_addresses(written, names) >= names.keys
+
+
 @pytest.mark.parametrize("text", ["anna@उदाहरण.भारत", "a@x.இந்தியா", "a@пример.рф", "a@x.vermögensberatung"])
 def test_an_address_of_another_script_counts_though_nobody_knows_it(text: str) -> None:
     address = parse_mailbox(text.encode(), smtputf8=True)
