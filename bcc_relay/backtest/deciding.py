@@ -16,6 +16,7 @@ from bcc_relay.core.header import split_fields
 from bcc_relay.core.history import NO_HISTORY
 from bcc_relay.core.judge import can_be_rewritten, conclude, examine
 from bcc_relay.core.model import Hold, Origin, Pass, Rewrite, Submission
+from bcc_relay.core.noticed import details, exposure
 from bcc_relay.core.policy.evidence import Evidence
 from bcc_relay.core.remembering import ask_of, circle_of
 
@@ -148,6 +149,7 @@ def _detail(
         "personal_share": judgement.personal_share,
         "recipients": len(facts.recipients),
         "findings": [[one.detector, one.channel.value, one.addresses, one.sentence] for one in judgement.findings],
+        "told": [exposure(judgement, len(facts.recipients)), *details(judgement, curable=True)],
         "circle": sorted(circle.shown),
         "margins": margins,
     }

@@ -23,9 +23,9 @@ _WORDS = {"pass": "passed", "rewrite": "rewritten", "hold": "held", "reject": "r
 RULES = {
     "damaged": "It is damaged in a way that could hide addresses from the relay, and goes to several outsiders.",
     "unreadable": "A part could not be looked into, for example because it is encrypted, and many outsiders get it.",
-    "correction": "It goes to the circle of a message that was stopped shortly before.",
-    "known-thread": "Everybody in it was already visible to everybody else in the same conversation. It passes.",
-    "beyond-rewriting": "Many addresses stand where the relay changes nothing: in text, a quotation, an attachment.",
+    "correction": "It goes to the people of a message that was stopped shortly before, as an apology often does.",
+    "known-thread": "It passes: all its people could see each other in the same conversation before.",
+    "beyond-rewriting": "A list stands where Bcc does not hide it: in the text, a quotation, an invitation, a file.",
     "families": "Many outsiders would see each other's addresses, most of them private people.",
     "usual-bcc": "Many outsiders would see each other whom this sender usually writes to by Bcc.",
     "large-circle": "Very many outsiders in several organisations would see each other's addresses.",

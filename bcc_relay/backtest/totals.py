@@ -76,6 +76,8 @@ class Case:
     personal_share: float
     recipients: int
     findings: tuple[Noticed, ...]
+    told: tuple[str, ...]
+    """What people are told besides the rule's sentence: who could have read what, and all else that was noticed."""
     circle: tuple[str, ...]
     """Outsiders whom it shows to another, by any channel."""
 
@@ -235,6 +237,7 @@ def _cases(state: State, where: str, order: str, most: int) -> Iterable[Case]:
             personal_share=told.get("personal_share", 0.0),
             recipients=told.get("recipients", 0),
             findings=tuple(Noticed(*finding[1:]) for finding in told.get("findings", ())),
+            told=tuple(sentence for sentence in told.get("told", ()) if sentence),
             circle=tuple(told.get("circle", ())),
         )
 
