@@ -8,6 +8,7 @@ from itertools import product
 import pytest
 
 from bcc_relay.core.address import find_addresses, known, parse_mailbox
+from bcc_relay.core.contents.lists import list_text
 from bcc_relay.core.contents.text import find_in_text
 from bcc_relay.core.header import decode_words, text_of
 from bcc_relay.core.judge import judge
@@ -79,3 +80,17 @@ def test_a_subject_in_broken_base64_that_shows_recipients_is_not_left_in_a_rewri
     broken = b"Subject: =?utf-8?b?" + content[:20] + b"\xff" + content[20:] + b"?="
     given = build.mail(b"To: " + ", ".join(people).encode(), broken, to=people)
     assert judge(given, Policy(), build.leaving()).judgement.verdict == "hold"
+
+
+@pytest.mark.parametrize("at", range(12))
+@pytest.mark.parametrize(
+    ("name", "line"), [("list.ldif", "dn: cn=a\r\nmail:: {}\r\n"), ("a.vcf", "BEGIN:VCARD\r\nEMAIL;ENCODING=B:{}\r\n")]
+)
+def test_padding_within_a_value_of_a_list_raises_nothing_and_hides_nobody_else(name: str, line: str, at: int) -> None:
+    content = base64.b64encode(b"ben@mail1.example").decode()
+    text = list_text((line.format(content[:at] + "=" + content[at:]) + f"mail: {ANNA}\r\n").encode(), "", name)
+    assert {ANNA, "ben@mail1.example"} <= find_in_text(text, known(frozenset()))
+
+
+def test_a_letter_that_only_looks_like_one_of_base64_raises_nothing() -> None:
+    assert list_text("BEGIN:VCARD\r\nEMAIL;ENCODING=B:YW5\u212auYQ\u017f=\r\n".encode(), "utf-8", "a.vcf")

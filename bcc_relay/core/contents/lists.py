@@ -5,11 +5,11 @@ The search for addresses is left to others.
 
 from __future__ import annotations
 
-import binascii
 import re
 
 from bcc_relay.core.contents.html import visible_and_hidden_text
 from bcc_relay.core.contents.text import decode_text
+from bcc_relay.core.header import from_base64_piece
 
 _FOLD = re.compile(r"\r?\n[ \t]")
 _FOLDED_OCTETS = re.compile(rb"\r?\n[ \t]")
@@ -56,11 +56,9 @@ def _unfolded_card(octets: bytes) -> bytes:
 
 def _in_clear(match: re.Match[str]) -> str:
     """Return the line with its value decoded, when that is a text."""
-    value = "".join(match[2].split()).rstrip("=")
-    if len(value) > _LONGEST_TEXT or len(value) % 4 == 1:
+    if len(match[2]) > _LONGEST_TEXT:
         return match[0]
-    octets = binascii.a2b_base64(value + "=" * (-len(value) % 4))
-    return f"{match[1]}: {decode_text(octets, 'utf-8')}"
+    return f"{match[1]}: {decode_text(from_base64_piece(match[2].encode('ascii', 'ignore')), 'utf-8')}"
 
 
 def _unescaped(text: str) -> str:
