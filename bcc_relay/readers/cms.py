@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from asn1crypto import cms
 
 from bcc_relay.core.contents.found import Part
-from bcc_relay.core.contents.kinds import Kind
+from bcc_relay.core.contents.kinds import OPENED_BY_LIBRARY, Kind, kind_of
 from bcc_relay.core.damage import Closed
 from bcc_relay.core.model import Channel
 from bcc_relay.readers.opened import Opened, channel_within
@@ -46,8 +46,14 @@ def read_cms(part: Part, budget: Budget) -> Opened:
     closed: frozenset[Closed] = frozenset()
     if kind == "compressed_data":
         octets, closed = _unpacked(octets, budget, len(part.octets))
-    # A MIME entity in the place of the message's own, whose header is a protected one (RFC 8551 3.1).
-    inner = Part(channel, Kind.MESSAGE, "", octets, part.depth + 1)
+    name = part.name.removesuffix(".p7m")
+    kind = kind_of(octets, "", name)
+    if kind in OPENED_BY_LIBRARY:
+        # A file that was signed, as offices exchange them: list.xlsx.p7m.
+        inner = Part(channel_within(part, Channel.ATTACHED_LIST), kind, name, octets, part.depth + 1)
+    else:
+        # A MIME entity in the place of the message's own, whose header is a protected one (RFC 8551 3.1).
+        inner = Part(channel, Kind.MESSAGE, "", octets, part.depth + 1)
     return Opened(channel, parts=(inner,), closed=closed)
 
 

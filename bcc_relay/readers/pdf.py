@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pypdfium2
-from pypdfium2 import PdfDocument, PdfiumError, raw
+from pypdfium2 import PdfAttachment, PdfDocument, PdfiumError, raw
 
 from bcc_relay.core.contents.found import Part
 from bcc_relay.core.contents.kinds import kind_of
@@ -89,7 +89,7 @@ def _read(document: PdfDocument, walk: _Walk) -> None:
 def _page(document: PdfDocument, page: pypdfium2.PdfPage, walk: _Walk) -> None:
     with closing(page.get_textpage()) as text:
         walk.add(text.get_text_range())
-    for note in (*_links(document, page), *_annotations(page)):
+    for note in (*_links(document, page), *_annotations(document, page, walk)):
         if not walk.add(note):
             return
 
@@ -104,7 +104,8 @@ def _links(document: PdfDocument, page: pypdfium2.PdfPage) -> Iterator[str]:
             yield _octets(partial(raw.FPDFAction_GetURIPath, document, action)).decode("utf-8", "replace")
 
 
-def _annotations(page: pypdfium2.PdfPage) -> Iterator[str]:
+def _annotations(document: PdfDocument, page: pypdfium2.PdfPage, walk: _Walk) -> Iterator[str]:
+    """Yield the texts of notes and fields; what is attached to a note is noted."""
     for index in range(min(raw.FPDFPage_GetAnnotCount(page), _MOST_NOTES)):
         note = raw.FPDFPage_GetAnnot(page, index)
         if not note:
@@ -112,6 +113,8 @@ def _annotations(page: pypdfium2.PdfPage) -> Iterator[str]:
         try:
             for key in _KEYS:
                 yield _wide(partial(raw.FPDFAnnot_GetStringValue, note, key))
+            if attached := raw.FPDFAnnot_GetFileAttachment(note):
+                _attachment(partial(PdfAttachment, attached, document), walk)
         finally:
             raw.FPDFPage_CloseAnnot(note)
 
@@ -129,19 +132,26 @@ def _forms(document: PdfDocument) -> Iterator[bytes]:
 
 def _attachments(document: PdfDocument, walk: _Walk) -> None:
     for index in range(document.count_attachments()):
-        if not walk.budget.take_part() or walk.unpacking.is_over:
-            walk.closed.add(Closed.OVER_BUDGET)
+        if not _attachment(partial(document.get_attachment, index), walk):
             return
-        try:
-            attachment = document.get_attachment(index)
-            name = attachment.get_name()
-            octets = bytes(attachment.get_data())
-        except _BROKEN:
-            walk.closed.add(Closed.BROKEN)
-            continue
-        walk.add(name)
-        walk.unpacking.take(len(octets))
-        walk.parts.append(Part(walk.channel, kind_of(octets, "", name), name, octets, walk.part.depth + 1))
+
+
+def _attachment(get: Callable[[], PdfAttachment], walk: _Walk) -> bool:
+    """Take note of an attached file; whether more may follow."""
+    if not walk.budget.take_part() or walk.unpacking.is_over:
+        walk.closed.add(Closed.OVER_BUDGET)
+        return False
+    try:
+        attachment = get()
+        name = attachment.get_name()
+        octets = bytes(attachment.get_data())
+    except _BROKEN:
+        walk.closed.add(Closed.BROKEN)
+        return True
+    walk.add(name)
+    walk.unpacking.take(len(octets))
+    walk.parts.append(Part(walk.channel, kind_of(octets, "", name), name, octets, walk.part.depth + 1))
+    return True
 
 
 def _octets(get: Callable[[Any, int], int]) -> bytes:

@@ -15,7 +15,7 @@ from bcc_relay.core.contents.kinds import Kind
 from bcc_relay.core.damage import Closed
 from bcc_relay.readers.look_into import look_into, open_part
 from tests.build import header, message
-from tests.doors.readers.made import OPENSSL, certificate, openssl, part, shown, xlsx
+from tests.doors.readers.made import OPENSSL, certificate, mail, openssl, part, shown, xlsx
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -93,6 +93,11 @@ def test_compressed_data_is_unpacked() -> None:
     contents = seen(compressed(ENTITY), b"compressed-data")
     assert shown(contents) == {"protected_header": {WHO, OTHER}, "body": {"family3@mail3.example"}}
     assert not contents.closed
+
+
+def test_a_file_that_was_signed_or_compressed_itself_is_opened() -> None:
+    octets = compressed(xlsx((WHO,)))
+    assert shown(look_into(mail(octets, "list.xlsx.p7m"), frozenset())) == {"attached_list": {WHO}}
 
 
 def test_compressed_zeros_without_end_are_over_the_budget() -> None:

@@ -73,6 +73,13 @@ def test_attached_files_go_on_to_their_readers() -> None:
     assert shown(seen(page_of(b"none", catalogue=names, more=more), "a.pdf")) == {"attached_list": {WHO}}
 
 
+def test_a_file_attached_to_a_note_goes_on_to_its_reader() -> None:
+    held = b"<< /F (list.xlsx) /EF << /F 6 0 R >> >>"
+    note = b"/Annots [<< /Subtype /FileAttachment /Rect [0 0 9 9] /FS " + held + b" >>]"
+    more = (stream(xlsx((WHO,)), b"/Type /EmbeddedFile"),)
+    assert shown(seen(page_of(b"none", page=note, more=more), "a.pdf")) == {"attached_list": {WHO}}
+
+
 def test_a_password_closes_it() -> None:
     encrypted = b"/Encrypt << /Filter /Standard /V 1 /R 2 /O <%s> /U <%s> /P -4 >> /ID [<00> <00>] " % (
         b"11" * 32,
