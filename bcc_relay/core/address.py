@@ -333,7 +333,9 @@ def _recognised(text: str, end: int, run: str, domain: str, known: Known) -> str
     plain = run
     if text[end - len(run) - 1 : end - len(run)] == "@" and (before := _DOMAIN_RUN.match(run)):
         plain = run[before.end() :]  # the run began with the domain of the address before
-    key = address_key(_PARAMETER.sub("", plain).lstrip(_LEADING) or run, domain)
+    if "=" in plain and (parameter := _PARAMETER.match(plain)):
+        plain = plain[parameter.end() :]
+    key = address_key(plain.lstrip(_LEADING) or run, domain)
     if key in known.keys or not known.keys:
         return key
     domains = [name for name in _shorter_domains(_domain_key(domain)) if name in known.domains]

@@ -27,6 +27,8 @@ PLAIN_BYTES = 64 * 1024
 """The same for one that is plain: nothing in it takes long to read."""
 MOST_SIGNS = 300
 MOST_BRACKETS = 2000
+MOST_PARTS = 100
+"""Signs, brackets and parts of what is read without a worker, signs once more when all encodings are undone."""
 _SIGNS = (b"@", b"%40", b"=40", b"&#", b"\n--", b"\0")
 _BRACKETS = (b"(", b"[", b"{")
 
@@ -49,6 +51,9 @@ class Readers:
     ) -> None:
         """At most `workers` processes, started when first needed. `wait_limit_s` bounds the wait for a free one."""
         self._limits = limits or WorkerLimits()
+        contents = self._limits.contents
+        # Of what is read beside the dialogs; what goes beyond is for a worker.
+        self._limits_beside = replace(contents, signs=MOST_SIGNS, readings=2, parts=min(MOST_PARTS, contents.parts))
         self._wait_limit_s = wait_limit_s
         self._observe = observe
         self._workers = workers
@@ -62,8 +67,8 @@ class Readers:
         """Return what the body shows (see the port)."""
         seen = NOTHING
         if _is_quickly_read(message.body):
-            looked = look(message, known(names), Budget(self._limits.contents))
-            if not looked.unopened:
+            looked = look(message, known(names), Budget(self._limits_beside))
+            if not looked.unopened and Closed.OVER_BUDGET not in looked.contents.closed:
                 return looked.contents
             seen = looked.contents
         try:

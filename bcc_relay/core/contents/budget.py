@@ -17,6 +17,10 @@ class Limits:
     """Octets that come out of archives and compressed parts."""
     ratio: int = 200
     """How many times its size an archive may become, beyond the first 1 MiB."""
+    readings: int = 6
+    """In so many ways is one body read whose header says several things."""
+    signs: int = 0
+    """Signs that may stand for an "@", each time that they are looked at; 0: any number."""
 
 
 class Budget:
@@ -27,11 +31,17 @@ class Budget:
         self.limits = limits
         self.parts = limits.parts
         self.unpacked_bytes = limits.unpacked_bytes
+        self.signs = limits.signs
 
     def take_part(self) -> bool:
         """Count one part; whether it may still be looked into."""
         self.parts -= 1
         return self.parts >= 0
+
+    def take_signs(self, count: int) -> bool:
+        """Count signs; whether they may still be looked at."""
+        self.signs -= count
+        return self.signs >= 0 or not self.limits.signs
 
     def take_bytes(self, count: int) -> bool:
         """Count unpacked octets; whether they may still be looked into."""

@@ -134,8 +134,6 @@ _NOT_HERE = {
     "message/external-body": Closed.ELSEWHERE,
     "multipart/encrypted": Closed.ENCRYPTED,
 }
-_MOST_READINGS = 6
-"""In so many ways is one body read: each of them takes as long as the first."""
 _READ_HERE = (Kind.TEXT, Kind.HTML, Kind.CALENDAR, Kind.LIST, Kind.MESSAGE, Kind.PGP)
 
 
@@ -143,7 +141,7 @@ class _Walk:
     """What is still to be looked at."""
 
     def __init__(self, names: Known, budget: Budget) -> None:
-        self.seen = Seen(names)
+        self.seen = Seen(names, budget)
         self._budget = budget
         self._waiting: list[tuple[Region | File, _Place]] = []
 
@@ -174,11 +172,11 @@ class _Walk:
         readings, is_ambiguous = _readings(header, place.default_type)
         if is_ambiguous:
             self.seen.damage.add(Damage.AMBIGUOUS_MIME)
-        if place.header is not _Header.READ_ELSEWHERE:
+        if place.header is not _Header.READ_ELSEWHERE and self.seen.affords(header):
             self._read_header(header, readings, place)
-        if len(readings) > _MOST_READINGS:
+        if len(readings) > self._budget.limits.readings:
             self.seen.closed.add(Closed.OVER_BUDGET)
-        for reading in readings[:_MOST_READINGS]:
+        for reading in readings[: self._budget.limits.readings]:
             self._read_body(reading, body, place)
 
     def _read_header(self, header: bytes, readings: list[_Reading], place: _Place) -> None:
@@ -244,7 +242,7 @@ class _Walk:
         media_type, encoding = reading.media_type, reading.encoding
         if media_type in _REPORTS:
             fields = crlf(self.seen.bounded(_decoded(body, encoding).octets()))
-            keys = in_message_header(fields, self.seen.names)
+            keys = in_message_header(fields, self.seen.names) if self.seen.affords(fields) else ()
             self.seen.show(place.within or Channel.ATTACHED_MESSAGE, keys)
             return
         kind = _INLINE.get(media_type) if reading.is_inline else None

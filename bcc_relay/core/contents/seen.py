@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from bcc_relay.core.address import Known
+    from bcc_relay.core.contents.budget import Budget
     from bcc_relay.core.contents.found import Part
     from bcc_relay.core.damage import Damage
 
@@ -22,14 +23,26 @@ MOST_SIGNS = 50_000
 """So many "@" of one file are looked at: people who can be shown to each other are fewer."""
 MOST_SIGNS_OF_OCTETS = 300_000
 _SIGNS = (b"@", b"%40", b"&#64", b"&#x40", b"&commat", b"(at)", b"[at]")
+_TEXT_SIGNS = ("@", "%40", "=40", "&#", "&comm", "\uff20", "\ufe6b")
+_BRACKETS = ("(", "[", "{")
+_BRACKETS_A_SIGN = 8
+"""Hardly any bracket spells a sign out, and those that do stand close together."""
+_OTHER_SCRIPTS = 4
+"""So many times as long takes an address whose characters have several forms."""
+
+
+def _signs_in(text: str) -> int:
+    signs = sum(map(text.count, _TEXT_SIGNS)) + sum(map(text.count, _BRACKETS)) // _BRACKETS_A_SIGN
+    return signs if text.isascii() else signs * _OTHER_SCRIPTS
 
 
 class Seen:
     """Addresses by channel, what was closed or damaged, and the parts that only a library opens."""
 
-    def __init__(self, names: Known) -> None:
+    def __init__(self, names: Known, budget: Budget) -> None:
         """`names`: addresses to recognise also where other text is glued to them."""
         self.names = names
+        self._budget = budget
         self.closed: set[Closed] = set()
         self.damage: set[Damage] = set()
         self.unopened: list[Part] = []
@@ -61,13 +74,23 @@ class Seen:
                 octets = sign.join(octets.split(sign, most)[:-1])
         return octets
 
+    def affords(self, searched: str | bytes) -> bool:
+        """Take the signs in a text or in octets from the budget; whether it may be searched. Else it is closed."""
+        if not self._budget.limits.signs:
+            return True
+        text = searched if isinstance(searched, str) else searched.decode("latin_1")
+        if not self._budget.take_signs(_signs_in(text)):
+            self.closed.add(Closed.OVER_BUDGET)
+            return False
+        return True
+
     def in_text(self, text: str) -> set[str]:
-        """Return the addresses in a text."""
-        return find_in_text(text, self.names)
+        """Return the addresses in a text; none when the budget does not allow to search it."""
+        return find_in_text(text, self.names) if self.affords(text) else set()
 
     def in_octets(self, octets: bytes) -> set[str]:
-        """Return the addresses in a file of whatever format."""
-        return find_in_octets(octets, self.names)
+        """Return the addresses in a file of whatever format; none when the budget does not allow to search it."""
+        return find_in_octets(octets, self.names) if self.affords(octets) else set()
 
     def looked(self) -> Looked:
         """Return all of it as values."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import os
 import signal
 import sys
@@ -353,12 +354,24 @@ async def test_other_work_goes_on_while_a_large_message_is_read() -> None:
         (f"Write to {WHO}.\r\n".encode() * 2500, False),
         (b"Some words, and a list in base64.\r\n" * 1600, False),
         (b"--part\r\n\r\n" * 5000, False),
-        (b"@" * 16 * 1024, True),
+        (f"Write to {WHO}.\r\n".encode() * 100, True),
+        (b"@" * 16 * 1024, False),
+        (b"--part\r\n\r\n-\r\n" * 1000, False),
         (b"Some words.\r\n" * 5500, False),
     ],
-    ids=["prose", "many addresses", "base64", "many parts", "short", "long"],
+    ids=["prose", "many addresses", "base64", "many parts", "short", "short with signs", "short with parts", "long"],
 )
 async def test_only_what_is_quickly_read_is_read_beside_the_dialogs(body: bytes, is_inline: bool) -> None:
     async with pool() as readers:
-        await readers(message(header(WHO), body), NOBODY)
+        await readers(message(header(WHO, more=b"Content-Type: multipart/mixed; boundary=part\r\n"), body), NOBODY)
         assert (workers() == []) == is_inline
+
+
+async def test_what_turns_out_to_take_long_is_read_in_full_by_a_worker() -> None:
+    people = "".join(f"family{n}@mail{n}.example|" for n in range(400)).encode()
+    more = b"Content-Type: text/csv\r\nContent-Transfer-Encoding: base64\r\n"
+    async with pool() as readers:
+        contents = await readers(message(header(WHO, more=more), base64.encodebytes(people)), NOBODY)
+        assert len(workers()) == 1
+        assert not contents.closed
+        assert len(shown(contents)["attached_list"]) == 400
