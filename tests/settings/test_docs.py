@@ -23,7 +23,7 @@ from tests.settings.reference import PAGE, page_with, tables
 
 DOCS = Path(__file__).parents[2] / "docs"
 RULES = DOCS / "rules.md"
-PAGES = (RULES, *sorted((DOCS / "detectors").glob("*.md")))
+PAGES = (RULES, *(DOCS / "detectors" / f"{name}.md" for name in DETECTORS))
 USEFUL = {"organisation": {"domains": ["council.example"]}, "upstream": {"servers": ["smtp.council.example:25"]}}
 
 
@@ -58,6 +58,12 @@ def test_the_rules_page_names_every_condition_key_channel_detector_damage_and_bu
     names = (*keys_of(When), *keys_of(RuleSetting), *DETECTORS, *BUILTIN_NAMES, *(kind.value for kind in kinds))
     for name in names:
         assert f"`{name}`" in text, name
+
+
+def test_one_page_leads_to_the_pages_of_all_detectors() -> None:
+    text = (DOCS / "detectors" / "README.md").read_text(encoding="utf-8")
+    linked = re.findall(r"\[`(\w+)`\]\(\1\.md\)", text)
+    assert sorted(linked) == sorted(DETECTORS)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
