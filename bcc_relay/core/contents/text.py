@@ -196,15 +196,21 @@ _IDENTIFIERS = re.compile(
     r"|\b(?:message-id|in-reply-to|references|content-id)[ \t]*:\s*(?:(?:>[ \t]*)*<[^<>\s]{1,500}>\s*)+",
     re.IGNORECASE,
 )
+# Archives name a mail, and networks a person, by what stands in the path of a link.
+_PATHS = re.compile(r"https?://[^\s/@\"'<>]{1,255}+/[^\s\"'<>()?#@=&,;|]{0,400}+@[^\s\"'<>()/?#,;@|]{1,255}+")
 
 
 def _without_identifiers(text: str, names: Known, found: set[str]) -> str:
     """Return `text` without the identifiers of messages and parts; known addresses among them go to `found`."""
-    if not any(text[max(0, at - 3) : at].lower() in _ENDS_OF_IDENTIFIERS for at in _all(text, ":")):
-        return text
-    for match in _IDENTIFIERS.finditer(text):
+    if any(text[max(0, at - 3) : at].lower() in _ENDS_OF_IDENTIFIERS for at in _all(text, ":")):
+        text = _without(_IDENTIFIERS, text, names, found)
+    return _without(_PATHS, text, names, found) if "://" in text else text
+
+
+def _without(pattern: re.Pattern[str], text: str, names: Known, found: set[str]) -> str:
+    for match in pattern.finditer(text):
         found |= find_addresses(match[0], names) & names.keys
-    return _IDENTIFIERS.sub("\n", text)
+    return pattern.sub("\n", text)
 
 
 def _unusual(text: str, names: Known, found: set[str]) -> Iterator[int]:

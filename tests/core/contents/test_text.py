@@ -310,3 +310,23 @@ def test_a_known_address_between_other_fields_of_a_binary_table_is_found() -> No
     table += BEN.encode("utf-16-le") + "Street".encode("utf-16-le") + b"\x03\x00"
     assert find_in_octets(table, known(frozenset({ANNA, BEN}))) >= {ANNA, BEN}
     assert not find_in_octets(table, known(frozenset({ANNA, BEN}))) - {ANNA, BEN}
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "https://archive.example/list/2025.1-anna@x.example",
+        "https://news.example/@anna.b/a-story",
+        "(see http://archive.example/r/1@x.example)",
+        "<https://archive.example/r/1@x.example/>",
+    ],
+)
+def test_what_a_link_names_in_its_path_is_no_address_unless_it_is_known(link: str) -> None:
+    assert find_in_text(f"Read {link}, then write to {BEN}.", NOBODY) == {BEN}
+    known_link = link.replace("2025.1-anna", "anna").replace("1@x", "anna@x").replace("@anna.b", "anna@x.example")
+    assert find_in_text(known_link, known(frozenset({ANNA}))) == {ANNA}
+
+
+@pytest.mark.parametrize("link", [f"https://x.example/?to={ANNA}", f"https://x.example/a,{ANNA}", f"https://{ANNA}"])
+def test_an_address_elsewhere_in_a_link_counts(link: str) -> None:
+    assert ANNA in find_in_text(link, NOBODY)
