@@ -23,6 +23,10 @@ _CELLS = frozenset({"td", "th"})
 _NOT_SHOWN = frozenset({"style", "script", "title", "template"})
 _NAME = re.compile(r"/?([A-Za-z][A-Za-z0-9:\-]*)")
 _BEGINS_TAG = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz/!?")
+_BLOCK = 256 * 1024
+_MOST_TAGS = 10_000
+_LONGEST_TAG = 1000
+"""Of so many tags, and no longer ones, it is remembered what they are."""
 # What may hold an address, or a part of one.
 _SIGN = re.compile(rf"[@\uff20\ufe6b]|%40|%[eE][fF]%|=40|&#|&commat|[(\[{{] ?[aA][tT] ?[)\]}}]|{ESCAPED_SIGN}")
 _VALUE = re.compile(r"=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s\"'>]+))")
@@ -53,9 +57,9 @@ def shown_and_hidden(html: str) -> tuple[str, str]:
         html = _COMMENT.sub("", html)
     document = _Document()
     document.read(html)
-    for comment in comments:
+    for comment in filter(None, comments):
         document.read_hidden(comment)
-    hidden = (*filter(_SIGN.search, document.hidden), *document.comments)
+    hidden = (*document.hidden, *document.comments)
     return _decoded("".join(document.shown)), "\n".join((*map(_decoded, hidden), *document.values))
 
 
@@ -78,8 +82,19 @@ class _Document:
 
     def read(self, html: str) -> None:
         """Part a document at each "<". A tag ends at the first ">" or "<": what it cuts off counts as text."""
+        out, start = self.shown, 0
+        while start >= 0:
+            # In blocks: of a document of nothing but tags, the pieces take much more memory than itself.
+            end = html.find("<", start + _BLOCK)
+            shown, hidden = len(self.shown), len(self.hidden)
+            out = self._read_block(html[start : end if end >= 0 else None], out)
+            self.shown[shown:] = ("".join(self.shown[shown:]),)
+            self.hidden[hidden:] = filter(_SIGN.search, self.hidden[hidden:])
+            start = end
+
+    def _read_block(self, html: str, out: list[str]) -> list[str]:
+        """Read what goes on in `out`; return in which list of texts it ended."""
         first, *pieces = html.split("<")
-        out = self.shown
         out.append(first)
         gaps = self._gaps
         for piece in pieces:
@@ -95,6 +110,7 @@ class _Document:
             out.append(text)
             if "@" in text and (alone := _ALONE.fullmatch(text)):
                 self.values.append(alone[1])
+        return out
 
     def _look_at(self, tag: str) -> str | None:
         """Return the gap that a tag leaves, none for one that begins or ends hidden text; keep its values."""
@@ -105,7 +121,8 @@ class _Document:
         gap: str | None = "" if name in _INLINE else "\t" if name in _CELLS else "\n"
         if name in _NOT_SHOWN:
             gap = None
-        self._gaps[tag] = gap
+        if len(self._gaps) < _MOST_TAGS and len(tag) < _LONGEST_TAG:
+            self._gaps[tag] = gap
         return gap
 
 
