@@ -61,7 +61,7 @@ def run(
     ]
     inputs = [str(path) for path in asked.inputs]
     if not inputs:
-        _plant(corpus, seeds)
+        _plant(corpus, seeds, asked.seeds)
         inputs = [str(corpus)]
     atheris.Setup([sys.argv[0], *flags, *inputs], one)
     atheris.Fuzz()
@@ -72,6 +72,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seconds", type=int, default=60)
     parser.add_argument("--runs", type=int, default=-1)
     parser.add_argument("--seed", type=int, default=0, help="of the mutations; 0 takes another one each time")
+    parser.add_argument("--seeds", type=int, default=10_000, help="plant no more than about so many of the seeds")
     parser.add_argument("--corpus", type=Path, help="folder for the inputs found and the crashes")
     parser.add_argument("inputs", type=Path, nargs="*", help="files to replay instead")
     return parser.parse_args()
@@ -81,9 +82,10 @@ def _cache() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "bcc-relay-fuzz"
 
 
-def _plant(corpus: Path, seeds: Iterable[bytes]) -> None:
-    """Write the seeds under names made of their octets, as libFuzzer names what it finds."""
-    for octets in seeds:
+def _plant(corpus: Path, seeds: Iterable[bytes], most: int) -> None:
+    """Write seeds, from all along the list, under names made of their octets, as libFuzzer names what it finds."""
+    all_ = list(seeds)
+    for octets in all_[:: max(1, len(all_) // most)]:
         (corpus / hashlib.sha1(octets).hexdigest()).write_bytes(octets)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from email import message_from_bytes
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,14 +38,15 @@ def messages(longest_bytes: int = 16 * 1024) -> Iterator[bytes]:
             yield octets
 
 
-def attachments(*endings: str) -> Iterator[bytes]:
-    """Yield the attachments of the labelled set whose names or media types end so, decoded, each once."""
-    known = set()
-    for path in sorted(CORPUS.rglob("*.eml")):
-        for part in message_from_bytes(path.read_bytes()).walk():
-            if not (part.get_filename() or "").lower().endswith(endings) and part.get_content_type() not in endings:
-                continue
-            octets = part.get_payload(decode=True)
-            if isinstance(octets, bytes) and octets and octets not in known:
-                known.add(octets)
-                yield octets
+def attachments(*endings: str) -> list[bytes]:
+    """Return the attachments of the labelled set whose names or media types end so, decoded, each once."""
+    found = (octets for name, media_type, octets in _files() if name.endswith(endings) or media_type in endings)
+    return list(dict.fromkeys(found))
+
+
+@cache
+def _files() -> list[tuple[str, str, bytes]]:
+    """Return name, media type and octets of every part of the labelled set that is not made of others."""
+    parts = (part for path in sorted(CORPUS.rglob("*.eml")) for part in message_from_bytes(path.read_bytes()).walk())
+    files = ((part.get_filename() or "", part.get_content_type(), part.get_payload(decode=True)) for part in parts)
+    return [(name.lower(), media_type, octets) for name, media_type, octets in files if octets]
