@@ -46,8 +46,8 @@ _UMAILBOX = re.compile(
 def parse_mailbox(octets: bytes, *, smtputf8: bool = False) -> Address | None:
     """Read one RFC 5321 4.1.2 Mailbox (RFC 6531 3.3 with `smtputf8`), without angle brackets; None when it is not one.
 
-    Encoded-words (RFC 2047 5 forbids them here), control characters, source routes and comments are refused. The octets
-    are kept as they came.
+    Encoded-words (RFC 2047 5 forbids them here), control characters, odd white space, source routes and comments are
+    refused. The octets are kept as they came.
     """
     if len(octets) > MAX_MAILBOX_OCTETS:
         return None
@@ -63,9 +63,14 @@ def parse_mailbox(octets: bytes, *, smtputf8: bool = False) -> Address | None:
         local, domain = match[1].decode("utf-8"), match[2].decode("utf-8")
     except UnicodeDecodeError:
         return None
-    if "=?" in local or any(unicodedata.category(char) in ("Cc", "Cf", "Zl", "Zp", "Cs") for char in local + domain):
+    if "=?" in local or any(_is_never_meant(char) for char in local + domain):
         return None
     return Address(octets, address_key(local, domain))
+
+
+def _is_never_meant(char: str) -> bool:
+    """Whether a character is control, format or white space, other than the space of a quoted local part."""
+    return char != " " and unicodedata.category(char) in ("Cc", "Cf", "Cs", "Zl", "Zp", "Zs")
 
 
 def address_key(local: str, domain: str) -> str:

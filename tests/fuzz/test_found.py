@@ -94,3 +94,9 @@ def test_padding_within_a_value_of_a_list_raises_nothing_and_hides_nobody_else(n
 
 def test_a_letter_that_only_looks_like_one_of_base64_raises_nothing() -> None:
     assert list_text("BEGIN:VCARD\r\nEMAIL;ENCODING=B:YW5\u212auYQ\u017f=\r\n".encode(), "utf-8", "a.vcf")
+
+
+@pytest.mark.parametrize("space", ["\u2008", "\u00a0", "\u3000", "\u2028", "\u200b"])
+def test_white_space_that_nobody_could_see_is_in_no_recipient(space: str) -> None:
+    assert parse_mailbox(f"{space}anna@mail0.example".encode(), smtputf8=True) is None
+    assert parse_mailbox(f'"an{space}na"@mail0.example'.encode(), smtputf8=True) is None
