@@ -297,3 +297,8 @@ def test_a_long_run_of_combining_marks_is_normalised_in_pieces() -> None:
     marks = "\u064b\u064c\u0323" * 1000
     assert len(address._COMPOSED.findall("a" + marks)) > 40
     assert find_addresses("a" + marks + " b@mail0.example") == {"b@mail0.example"}
+
+
+@pytest.mark.parametrize("text", ["tool@4.17.x", "base@2.x", "part@v1.0.0-beta.b"])
+def test_versions_are_no_domains_though_they_end_with_a_letter(text: str) -> None:
+    assert find_addresses(text) == set()
