@@ -129,7 +129,7 @@ def print_held(records: Sequence[Record]) -> None:
                 record.judgement.rule,
                 _shown(record.judgement),
                 len(record.recipients),
-                _short(record.expires_at) if record.state.value == "held" else "",
+                _short(record.expires_at)[:10] if record.state.value == "held" else "",
             )
             for record in records
         ],

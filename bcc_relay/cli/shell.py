@@ -102,7 +102,8 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, not
     table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="bold")
     for at, column in enumerate(columns):
         is_number = all(isinstance(row[at], int | float) for row in rows)
-        table.add_column(column, justify="right" if is_number else "left", overflow="fold")
+        # The first column is what people copy into the next command.
+        table.add_column(column, justify="right" if is_number else "left", overflow="fold", no_wrap=at == 0)
     for row in rows:
         table.add_row(*(Text(printable(cell)) for cell in row))
     console().print(table)

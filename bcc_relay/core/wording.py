@@ -136,10 +136,7 @@ def discarded(case: Case) -> Words:
         f"Dropped, not sent: {name}",
         fill(f"Your message {name} ({moment(case.received_at)}) has been dropped {who}. {_received_by(case)}"),
         fill(f"The reason given: {reason}") if reason else "",
-        fill(
-            "If it still has to go out, write it again with your own address in To and everybody else in Bcc. "
-            f"For questions ask {_askable(case)} and give this number: {case.id}"
-        ),
+        fill(f"{_again(case)} For questions ask {_askable(case)} and give this number: {case.id}"),
     )
 
 
@@ -153,10 +150,7 @@ def expired(case: Case) -> Words:
             f"it in time, so it has been dropped. {_received_by(case)}"
         ),
         _reasons(case),
-        fill(
-            "If it still has to go out, write it again with your own address in To and everybody else in Bcc. "
-            f"For questions ask {_askable(case)} and give this number: {case.id}"
-        ),
+        fill(f"{_again(case)} For questions ask {_askable(case)} and give this number: {case.id}"),
     )
 
 
@@ -266,6 +260,12 @@ def _anew(case: Case) -> str:
     remedies = [remedy for place in places if (remedy := noticed.REMEDIES.get(place))]
     own = "put your own address into To and everybody else into Bcc"
     return f"{fill(_ANEW_WITHOUT)}\n{bullets([*remedies, own])}"
+
+
+def _again(case: Case) -> str:
+    places = listed([PLACES[place] for place in noticed.left_in(case.judgement)])
+    without = f", and without the addresses in {places}" if places else ""
+    return f"If it still has to go out, write it again with your own address in To and everybody else in Bcc{without}."
 
 
 def _not_curable(case: Case) -> str:

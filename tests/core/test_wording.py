@@ -126,6 +126,12 @@ def test_a_list_that_bcc_does_not_hide_is_told_with_what_the_sender_can_do_about
     assert "in the meantime" not in text
 
 
+@pytest.mark.parametrize("say", [wording.discarded, wording.expired])
+def test_whoever_writes_it_again_is_told_to_leave_the_list_out(say):
+    text = " ".join(say(found_inside(BODY, SHEET)).text.split())
+    assert "in Bcc, and without the addresses in the text and an attached list or document." in text
+
+
 def test_a_reviewer_is_told_why_bcc_does_not_help_and_is_not_offered_it():
     text = wording.review(found_inside(BODY)).text
     assert "Bcc hides who receives a message, not what stands in it" in text.replace("\n", " ")

@@ -130,6 +130,11 @@ def test_people_get_a_table_in_which_a_subject_cannot_steer_the_terminal(cli) ->
     assert "\x1b" not in out
 
 
+def test_what_people_copy_into_the_next_command_is_never_broken(capsys: pytest.CaptureFixture[str]) -> None:
+    shell.print_table(("ID", *"abcdefghijkl"), [("0123456789abcdef", *["word " * 20] * 12)], nothing="")
+    assert "0123456789abcdef" in capsys.readouterr().out
+
+
 def test_a_message_is_shown_with_who_would_have_seen_how_many_and_each_recipient(cli) -> None:
     code, out, _ = cli("quarantine", "show", "held1")
     assert code == 0
