@@ -298,8 +298,8 @@ def _domain_at(text: str, start: int, known: Known) -> str:
     return domain if known.domains and _domain_key(domain) in known.domains else reachable(domain)
 
 
-# All top-level domains are two or more letters or an A-label (RFC 3696 2); what follows is a footnote or the end of a sentence, or
-# a sign or word of another script.
+# All top-level domains are two letters or more, or an A-label (RFC 3696 2); what follows is a footnote, the end of a
+# sentence, or a sign or word of another script.
 _LATIN = "A-Za-z\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f"
 _TOP_LABEL = re.compile(rf"((?i:xn)--[A-Za-z0-9-]+|[{_LATIN}]{{2,}})(?:[\d-]*|_.*|[^\x00-\x7f].*)")
 # Nobody outside can be reached there (RFC 6761 6.3 and 6.4, RFC 6762 3; "internal" is reserved for private use).
