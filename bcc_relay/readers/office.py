@@ -36,6 +36,29 @@ _HYPHENS = {"noBreakHyphen": "-"}
 _CONTROL = re.compile("_x00(?:0[9AaDd])_")
 
 
+# What stands for an "@", or begins to; the brackets of other scripts and the full-width sign begin with these octets.
+_MAY_SHOW = (
+    b"@", b"%40", b"=40", b"&#", b"&comm", b"&amp;#", b"&amp;c", b"\\", b"_x00",
+    b"\xef\xb8", b"\xef\xb9", b"\xef\xbc", b"\xe2\x81\xbd", b"\xe2\x82\x8d",
+)  # fmt: skip
+_BRACKETS = (b"(", b"[", b"{")
+_SPELT_OUT = re.compile(rb"[(\[{](?:\s|<[^<>]*+>|&nbsp;)*+[aA](?:<[^<>]*+>)*+[tT]")
+_ASCII_CODECS = ("utf-8", "us-ascii", "ascii", "iso-8859-", "windows-125")
+
+
+def is_ascii_xml(head: bytes) -> bool:
+    """Whether the octets of ASCII stand for themselves in an XML member that begins like this."""
+    declared = _DECLARED.match(head)
+    return b"\0" not in head and (not declared or declared[1].decode("ascii").lower().startswith(_ASCII_CODECS))
+
+
+def may_show(octets: bytes) -> bool:
+    """Whether an address may stand in a piece of XML (in what `is_ascii_xml`), as a fast look tells."""
+    if any(sign in octets for sign in _MAY_SHOW):
+        return True
+    return any(bracket in octets for bracket in _BRACKETS) and _SPELT_OUT.search(octets) is not None
+
+
 def xml_text(octets: bytes) -> str:
     """Return the text of an XML member, and below it every attribute that may hold an address, one a line.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import zlib
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,12 @@ if TYPE_CHECKING:
 _PIECE_BYTES = 64 * 1024
 _FREE_BYTES = 1024 * 1024
 """An archive may become so large whatever its size is."""
+_SEARCHED_BYTES = 4 * 1024 * 1024
+"""So much of what is too large is searched all the same."""
+_PASSED_OVER = 8
+"""So many octets that are passed over cost no more than one that is kept."""
+_SIGN_BYTES = 1024
+"""No longer is what stands for an "@", with formatting in it."""
 
 
 class Unpacking:
@@ -32,20 +39,38 @@ class Unpacking:
             self.is_over = True
         return not self.is_over
 
-    def read(self, pieces: Callable[[int], bytes], broken: tuple[type[Exception], ...]) -> tuple[bytes, bool]:
+    def read(
+        self,
+        pieces: Callable[[int], bytes],
+        broken: tuple[type[Exception], ...],
+        may_show: Callable[[bytes], bool] | None = None,
+    ) -> tuple[bytes, bool]:
         """Read to the end or as far as is allowed; return what came out, and whether it is sound.
 
         `pieces` gives at most so many octets, none at the end. `broken`: what it raises for unsound data; what came out
-        before is kept.
+        before is kept. Of what is too much, the beginning is returned. With `may_show`, what may not show an address,
+        and stands next to nothing that may, is left out, and counts little.
         """
-        collected: list[bytes] = []
+        # Its content is not copied when it is handed out.
+        collected = io.BytesIO()
+        is_sound, is_near, is_parted, before = True, False, False, b""
         try:
             while not self.is_over and (piece := pieces(_PIECE_BYTES)):
-                collected.append(piece)
-                self.take(len(piece))
+                # A sign may lie across two pieces.
+                shows = may_show is None or may_show(before[-_SIGN_BYTES:] + piece)
+                if shows or is_near:
+                    collected.write(b"\n" + before + piece if is_parted else before + piece)
+                    is_parted, before = False, b""
+                    self.take(len(piece))
+                else:
+                    is_parted, before = is_parted or bool(before), piece
+                    self.take(len(piece) // _PASSED_OVER)
+                is_near = shows
         except broken:
-            return b"".join(collected), False
-        return b"".join(collected), True
+            is_sound = False
+        if self.is_over:
+            collected.truncate(_SEARCHED_BYTES)
+        return collected.getvalue(), is_sound
 
 
 def zlib_pieces(octets: bytes) -> Callable[[int], bytes]:

@@ -13,12 +13,14 @@ from bcc_relay.core.contents.found import Part
 from bcc_relay.core.contents.kinds import Kind, kind_of
 from bcc_relay.core.damage import Closed
 from bcc_relay.core.model import Channel
-from bcc_relay.readers.office import xml_text
+from bcc_relay.readers.office import is_ascii_xml, may_show, xml_text
 from bcc_relay.readers.opened import Opened, channel_within
 from bcc_relay.readers.sheets import cells
 from bcc_relay.readers.unpacking import Unpacking
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from bcc_relay.core.contents.budget import Budget
 
 _IS_ENCRYPTED = 0x1
@@ -51,6 +53,22 @@ class _Walk:
     def channel(self) -> Channel:
         """Where what is found counts."""
         return channel_within(self.part, Channel.ATTACHED_LIST) if self.is_document else Channel.ARCHIVE
+
+
+class _Content:
+    """A member piece by piece, and the checksum of what was read of it."""
+
+    def __init__(self, read: Callable[[int], bytes], head: bytes) -> None:
+        """`head` was read already."""
+        self._read = read
+        self._head = head
+        self.checksum = 0
+
+    def __call__(self, size_bytes: int) -> bytes:
+        """Return the next octets, at most so many; none at the end."""
+        piece, self._head = self._head or self._read(size_bytes), b""
+        self.checksum = zlib.crc32(piece, self.checksum)
+        return piece
 
 
 def read_zip(part: Part, budget: Budget) -> Opened:
@@ -104,15 +122,16 @@ def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, walk: _Walk)
             head = file.read(_HEAD_BYTES)
             if kind_of(head, "", name) is Kind.PICTURE and not is_xml:
                 return
-            rest, is_sound = walk.unpacking.read(file.read, _BROKEN)
+            content = _Content(file.read, head)
+            is_sieved = is_xml and name != _MANIFEST and is_ascii_xml(head)
+            octets, is_sound = walk.unpacking.read(content, _BROKEN, may_show if is_sieved else None)
     except NotImplementedError:
         walk.closed.add(Closed.UNKNOWN_FORMAT)
         return
     except _BROKEN:
         walk.closed.add(Closed.BROKEN)
         return
-    octets = head + rest
-    if not is_sound or (not walk.unpacking.is_over and zlib.crc32(octets) != member.CRC):
+    if not is_sound or (not walk.unpacking.is_over and content.checksum != member.CRC):
         walk.closed.add(Closed.BROKEN)
     if name == _MANIFEST and _ENCRYPTION in octets:
         walk.closed.add(Closed.ENCRYPTED)

@@ -13,8 +13,8 @@ class Limits:
     """Parts, attached messages and archives within each other."""
     parts: int = 2000
     """Parts, members of archives and embedded files."""
-    unpacked_bytes: int = 64 * 1024 * 1024
-    """Octets that come out of archives and compressed parts."""
+    unpacked_bytes: int = 40 * 1024 * 1024
+    """Octets that come out of archives and compressed parts and are kept until they are searched."""
     ratio: int = 200
     """How many times its size an archive may become, beyond the first 1 MiB."""
     readings: int = 6

@@ -177,6 +177,26 @@ def test_more_addresses_than_anybody_reads_are_over_the_budget() -> None:
     assert len(shown(contents)["attached_list"]) >= MOST_SIGNS
 
 
+FIGURES = b"<c r='B7'><f>SUM(A1:A6)</f><v>3.14</v></c>"
+
+
+@pytest.mark.parametrize("spelling", [WHO, "family1&#64;mail1.example", "family1 (<r/><t>at) mail1.example"])
+@pytest.mark.parametrize("before", [64 * 1024 - 256 - 30, 64 * 1024 - 10, 64 * 1024 - 1, 64 * 1024, 200_000])
+def test_an_address_is_found_wherever_it_stands_in_a_sheet_of_figures(spelling: str, before: int) -> None:
+    figures = (FIGURES * (before // len(FIGURES) + 1))[:before].ljust(before)
+    sheet = figures + f"<c><t> {spelling} </t></c>".encode() + FIGURES * 10_000 + f"<c><t>{OTHER}</t></c>".encode()
+    contents = seen(xlsx((), more={"xl/worksheets/sheet9.xml": sheet}), "a.xlsx")
+    assert shown(contents) == {"attached_list": {WHO, OTHER}}
+    assert not contents.closed
+
+
+def test_a_large_sheet_of_figures_costs_little_of_the_budget() -> None:
+    sheet = FIGURES * (4 * 1024 * 1024 // len(FIGURES))
+    octets = xlsx((WHO,), more={"xl/worksheets/sheet9.xml": sheet})
+    assert not seen(octets, "a.xlsx", limits=Limits(unpacked_bytes=1024 * 1024)).closed
+    assert seen(octets, "a.xlsx", limits=Limits(unpacked_bytes=256 * 1024)).closed == {Closed.OVER_BUDGET}
+
+
 def test_the_budget_is_one_for_all_attachments_of_a_message() -> None:
     inner = zipped({"zeros": bytes(range(256)) * 4096})
     contents = seen(
