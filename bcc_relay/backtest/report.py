@@ -43,13 +43,17 @@ _TRIALS = {
         "Large circles",
         "From how many visible outsiders in several organisations on is a message held?",
     ),
+    ("beyond-rewriting", "own_recipients"): (
+        "Lists that Bcc does not hide",
+        "From how many recipients on, half or more of them private, is a message held that shows them there?",
+    ),
     ("beyond-rewriting", "outsiders"): (
-        "Attachments and quotations",
-        "From how many outsiders in one attachment, quotation or other place that is never changed is a message held?",
+        "The same, whoever they are",
+        "From how many outsiders on, recipients or not, is a message held that shows them in one file or quotation?",
     ),
     ("beyond-rewriting", "body"): (
-        "Text",
-        "From how many outsiders in the text of a message is it held?",
+        "The same, in the text",
+        "From how many outsiders on, recipients or not, is a message held that shows them in its text?",
     ),
 }
 

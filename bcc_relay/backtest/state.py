@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from bcc_relay.backtest.reading import Read
     from bcc_relay.backtest.sources import File, NotUsed
 
-_FORMAT = "1"
+_FORMAT = "2"
 _TABLES = """
 CREATE TABLE IF NOT EXISTS about (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS files (

@@ -43,8 +43,8 @@ class Margins:
     """Outsiders whom body text shows to another."""
     elsewhere: int
     """The same for the fullest other channel that no rewrite cures."""
-    is_own: bool
-    """Such a channel shows as many of its own recipients as `beyond-rewriting` wants."""
+    own: int
+    """Own recipients in the fullest such channel where the share of personal ones is that of `beyond-rewriting`."""
     is_rewritable: bool
 
 
@@ -88,11 +88,13 @@ def margins_of(evidence: Evidence, policy: Policy, organisation: Organisation, *
         is_spread=limits.large_circle is not None and facts.outsider_domains >= limits.large_circle.outsider_domains,
         body=len(beyond.get(Channel.BODY, ())),
         elsewhere=max((len(keys) for channel, keys in beyond.items() if channel is not Channel.BODY), default=0),
-        is_own=rule is not None
-        and any(
-            len(keys) >= rule.own_recipients
-            and sum(map(organisation.is_personal, keys)) >= rule.personal_share * len(keys)
-            for keys in own
+        own=max(
+            (
+                len(keys)
+                for keys in own
+                if rule and sum(map(organisation.is_personal, keys)) >= rule.personal_share * len(keys)
+            ),
+            default=0,
         ),
         is_rewritable=is_rewritable,
     )
@@ -105,7 +107,7 @@ def verdict_at(margins: Margins, limits: Thresholds) -> str:
         if name == margins.rule:
             break
         if name == "beyond-rewriting" and (rule := limits.beyond_rewriting):
-            if margins.is_own or margins.body >= rule.body or margins.elsewhere >= rule.outsiders:
+            if margins.own >= rule.own_recipients or margins.body >= rule.body or margins.elsewhere >= rule.outsiders:
                 return "hold"
         elif name == "families" and (families := limits.families):
             if margins.is_personal and margins.visible >= families.visible_outsiders:
@@ -142,6 +144,7 @@ class _Knob:
 _KNOBS = (
     _Knob("families", "visible_outsiders", _FAMILIES),
     _Knob("large-circle", "visible_outsiders", _CIRCLES),
+    _Knob("beyond-rewriting", "own_recipients", _FAMILIES),
     _Knob("beyond-rewriting", "outsiders", _CIRCLES),
     _Knob("beyond-rewriting", "body", _CIRCLES),
 )

@@ -75,7 +75,7 @@ def margins(submission: Submission, policy: Policy, contents: Contents, history:
     return kept, VERDICT_NAMES[type(judged.verdict)]
 
 
-@given(NUMBERS, NUMBERS, st.booleans(), RULES, CONTENTS, HISTORIES, st.tuples(*[THRESHOLDS] * 4))
+@given(NUMBERS, NUMBERS, st.booleans(), RULES, CONTENTS, HISTORIES, st.tuples(*[THRESHOLDS] * 5))
 def test_a_verdict_by_other_thresholds_is_that_of_a_policy_with_them(
     personal: int,
     business: int,
@@ -83,7 +83,7 @@ def test_a_verdict_by_other_thresholds_is_that_of_a_policy_with_them(
     rules: tuple[Rule, ...],
     contents: Contents,
     history: History,
-    other: tuple[int, int, int, int],
+    other: tuple[int, int, int, int, int],
 ) -> None:
     submission = mailing(personal, business, is_odd=is_odd)
     policy = Policy(rules)
@@ -93,7 +93,7 @@ def test_a_verdict_by_other_thresholds_is_that_of_a_policy_with_them(
         Thresholds(),
         families=Families(visible_outsiders=other[0]),
         large_circle=LargeCircle(visible_outsiders=other[1]),
-        beyond_rewriting=BeyondRewriting(outsiders=other[2], body=other[3]),
+        beyond_rewriting=BeyondRewriting(outsiders=other[2], body=other[3], own_recipients=other[4]),
     )
     leaving = replace(build.leaving(), limits=policy.builtin)
     facts = examine(submission, leaving, contents)
@@ -107,6 +107,7 @@ def test_each_threshold_is_tried_alone_and_the_one_in_force_is_among_them() -> N
     found = {(trial.rule, trial.key): trial for trial in trials([kept, kept], limits, Counter({"pass": 5, "hold": 1}))}
     assert set(found) == {
         ("families", "visible_outsiders"),
+        ("beyond-rewriting", "own_recipients"),
         ("beyond-rewriting", "outsiders"),
         ("beyond-rewriting", "body"),
     }

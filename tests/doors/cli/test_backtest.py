@@ -391,12 +391,12 @@ def test_the_page_says_everything_without_a_script(config: Path, mails: Path) ->
     read = Page(page(config, mails))
     sliders = [attributes for tag, attributes in read.tags if tag == "input"]
     hidden = [attributes for tag, attributes in read.tags if attributes.get("class") == "slider"]
-    assert len(sliders) == len(hidden) == 4
+    assert len(sliders) == len(hidden) == 5
     assert all("hidden" in attributes for attributes in hidden)
     labels = {attributes["for"] for tag, attributes in read.tags if tag == "label"}
     assert labels == {attributes["id"] for attributes in sliders}
     rows = [attributes for _, attributes in read.tags if "data-threshold" in attributes]
-    assert [row["data-threshold"] for row in rows if row.get("class") == "now"] == ["10", "30", "30", "50"]
+    assert [row["data-threshold"] for row in rows if row.get("class") == "now"] == ["10", "30", "10", "30", "50"]
     assert any(
         "1 more than now." in str(row["data-said"]) or "fewer than now." in str(row["data-said"]) for row in rows
     )
@@ -415,7 +415,7 @@ def test_every_column_of_the_page_has_a_heading(config: Path, mails: Path) -> No
 def test_a_page_about_nothing_stopped_can_be_read_too(config: Path, mails: Path) -> None:
     put(mails, "1.eml", mail(FAMILIES[0]))
     read = Page(page(config, mails)).text
-    assert "Of 1 outgoing messages, none would have been stopped." in read
+    assert "Of 1 outgoing message, none would have been stopped." in read
     assert "No rule matched any message." in read
 
 
