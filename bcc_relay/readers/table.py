@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from bcc_relay.core.contents.kinds import Kind
 from bcc_relay.readers.archives import read_compressed, read_tar
 from bcc_relay.readers.cms import read_cms
+from bcc_relay.readers.iwa import read_iwa
 from bcc_relay.readers.ole import read_ole
 from bcc_relay.readers.pdf import read_pdf
 from bcc_relay.readers.tnef import read_tnef
@@ -28,6 +29,7 @@ READERS: dict[Kind, Callable[[Part, Budget], Opened]] = {
     Kind.GZIP: read_compressed,
     Kind.BZIP2: read_compressed,
     Kind.XZ: read_compressed,
+    Kind.IWA: read_iwa,
     Kind.CMS: read_cms,
 }
 """Each takes a part and what is left of the budget, and raises nothing that its format can bring about."""

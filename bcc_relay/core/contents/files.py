@@ -67,7 +67,18 @@ def read_file(file: File, within: Channel | None, seen: Seen) -> None:
                 _read_text(file, channel, seen)
         case Kind.OTHER | Kind.CONTAINER:
             _read_octets(file, channel, seen)
-        case Kind.CMS | Kind.TNEF | Kind.OLE | Kind.ZIP | Kind.PDF | Kind.TAR | Kind.GZIP | Kind.BZIP2 | Kind.XZ:
+        case (
+            Kind.TNEF
+            | Kind.OLE
+            | Kind.ZIP
+            | Kind.PDF
+            | Kind.IWA
+            | Kind.TAR
+            | Kind.GZIP
+            | Kind.BZIP2
+            | Kind.XZ
+            | Kind.CMS
+        ):
             if file.kind is Kind.CMS and _is_encrypted(file):
                 seen.closed.add(Closed.ENCRYPTED)
             seen.unopened.append(Part(channel, file.kind, file.name, file.region.octets(), file.depth))

@@ -33,6 +33,8 @@ class Kind(StrEnum):
     GZIP = "gzip"
     BZIP2 = "bzip2"
     XZ = "xz"
+    IWA = "iwa"
+    """A member of a document of iWork."""
     CMS = "cms"
     """S/MIME, unless it is a detached signature."""
     CONTAINER = "container"
@@ -40,7 +42,7 @@ class Kind(StrEnum):
 
 
 OPENED_BY_LIBRARY = frozenset(
-    {Kind.TNEF, Kind.OLE, Kind.ZIP, Kind.PDF, Kind.TAR, Kind.GZIP, Kind.BZIP2, Kind.XZ, Kind.CMS}
+    {Kind.TNEF, Kind.OLE, Kind.ZIP, Kind.PDF, Kind.TAR, Kind.GZIP, Kind.BZIP2, Kind.XZ, Kind.IWA, Kind.CMS}
 )
 
 
@@ -155,8 +157,9 @@ _EXTENSIONS: dict[Kind, str] = {
     Kind.GZIP: "gz tgz",
     Kind.BZIP2: "bz2 tbz tbz2",
     Kind.XZ: "xz txz",
+    Kind.IWA: "iwa",
     Kind.CMS: "p7m p7z",
-    Kind.CONTAINER: "7z rar cab ace arj lzh lha zst lz4 z iso dmg pst ost cpio rpm deb hqx sit sitx iwa",
+    Kind.CONTAINER: "7z rar cab ace arj lzh lha zst lz4 z iso dmg pst ost cpio rpm deb hqx sit sitx",
 }
 _BY_EXTENSION = {extension: kind for kind, names in _EXTENSIONS.items() for extension in names.split()}
 _SIGNATURES = ("application/pkcs7-signature", "application/x-pkcs7-signature")

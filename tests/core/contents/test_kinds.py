@@ -68,7 +68,6 @@ def test_the_first_octets_say_what_a_file_is_whatever_it_calls_itself(
         ("application/vnd.ms-excel", "families.xls", Kind.LIST),
         ("application/octet-stream", "cards.vcf", Kind.LIST),
         ("application/octet-stream", "list.hqx", Kind.CONTAINER),
-        ("", "Index/Document.iwa", Kind.CONTAINER),
         ("application/octet-stream", "people.ldif", Kind.LIST),
         ("application/octet-stream", "mail.eml", Kind.MESSAGE),
         ("text/plain", "archive.mbox", Kind.MESSAGE),
