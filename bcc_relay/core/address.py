@@ -298,10 +298,10 @@ def _domain_at(text: str, start: int, known: Known) -> str:
     return domain if known.domains and _domain_key(domain) in known.domains else reachable(domain)
 
 
-# All top-level domains are two letters or more, or an A-label (RFC 3696 2); what follows is a footnote, the end of a
+# All top-level domains are letters, or an A-label (RFC 3696 2); what follows is a footnote, the end of a
 # sentence, or a sign or word of another script.
 _LATIN = "A-Za-z\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f"
-_TOP_LABEL = re.compile(rf"((?i:xn)--[A-Za-z0-9-]+|[{_LATIN}]{{2,}})(?:[\d-]*|_.*|[^\x00-\x7f].*)")
+_TOP_LABEL = re.compile(rf"((?i:xn)--[A-Za-z0-9-]+|[{_LATIN}]+)(?:[\d-]*|_.*|[^\x00-\x7f].*)")
 # Nobody outside can be reached there (RFC 6761 6.3 and 6.4, RFC 6762 3; "internal" is reserved for private use).
 _NOBODYS = frozenset({"internal", "invalid", "local", "localhost"})
 
@@ -310,7 +310,8 @@ def reachable(domain: str) -> str:
     """Return the part of a run of labels that can be the domain of somebody outside; empty when there is none."""
     while "." in domain:
         rest, _, last = domain.rpartition(".")
-        if top := _top_level(last):
+        # A single letter ends a version (`1.x`, `1.0-beta.b`), unless a word stands before it.
+        if (top := _top_level(last)) and (len(top) > 1 or rest.rpartition(".")[2].isalpha()):
             return "" if top.lower() in _NOBODYS else f"{rest}.{top}"
         domain = rest.rstrip(".")
     return ""

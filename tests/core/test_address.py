@@ -302,3 +302,7 @@ def test_a_long_run_of_combining_marks_is_normalised_in_pieces() -> None:
 @pytest.mark.parametrize("text", ["tool@4.17.x", "base@2.x", "part@v1.0.0-beta.b"])
 def test_versions_are_no_domains_though_they_end_with_a_letter(text: str) -> None:
     assert find_addresses(text) == set()
+
+
+def test_a_domain_of_words_counts_however_short_its_top_level_is() -> None:
+    assert find_addresses("a@x.t, b@mail.y.t") == {"a@x.t", "b@mail.y.t"}
