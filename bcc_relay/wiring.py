@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from bcc_relay.core.actions.leave import Leaving
 from bcc_relay.core.actions.to_field import Options as RewriteOptions
-from bcc_relay.core.address import Organisation, domain_key
+from bcc_relay.core.address import domain_key
+from bcc_relay.core.organisation import Organisation
 from bcc_relay.core.retry import Schedule
 from bcc_relay.readers.pool import Readers
 from bcc_relay.relay.judging import Judging

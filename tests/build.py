@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 from bcc_relay.core.actions.leave import Leaving
 from bcc_relay.core.actions.to_field import Options
-from bcc_relay.core.address import Organisation, known, parse_mailbox
+from bcc_relay.core.address import known, parse_mailbox
 from bcc_relay.core.contents.budget import Budget
 from bcc_relay.core.contents.look import look
 from bcc_relay.core.facts import Facts, read
 from bcc_relay.core.model import Address, Body, Envelope, Form, Message, Origin, Recipient, Submission
+from bcc_relay.core.organisation import Organisation
 from bcc_relay.core.record import Judgement, NewRecord, State
 
 if TYPE_CHECKING:

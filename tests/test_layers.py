@@ -46,7 +46,7 @@ CORE_LAYERS = (
         "noticed",
     ),
     ("contents",),
-    ("header", "address", "fields"),
+    ("header", "address", "organisation", "fields"),
     ("record", "places"),
     ("model", "history", "damage", "acquaintance"),
     ("errors",),

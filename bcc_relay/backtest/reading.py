@@ -23,9 +23,9 @@ from bcc_relay.core.header import message_id_of, split_fields, text_of
 from bcc_relay.core.model import Channel
 
 if TYPE_CHECKING:
-    from bcc_relay.core.address import Organisation
     from bcc_relay.core.header import Field
     from bcc_relay.core.model import Message
+    from bcc_relay.core.organisation import Organisation
     from bcc_relay.relay.ports import Look
 
 _MOST_FIELDS = 5000

@@ -16,7 +16,7 @@ from bcc_relay.core.policy.decide import decide
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from bcc_relay.core.address import Organisation
+    from bcc_relay.core.organisation import Organisation
     from bcc_relay.core.policy.evidence import Evidence
     from bcc_relay.core.policy.rule import Policy, Thresholds
 

@@ -19,9 +19,10 @@ from bcc_relay.core.signature import signature_of
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from bcc_relay.core.address import Known, Organisation
+    from bcc_relay.core.address import Known
     from bcc_relay.core.contents.found import Contents, Quoted
     from bcc_relay.core.model import Envelope, Message
+    from bcc_relay.core.organisation import Organisation
     from bcc_relay.core.signature import Signature
 
 

@@ -1,4 +1,4 @@
-"""Addresses: what the envelope takes, what the header's search finds, and whose address it is."""
+"""Addresses: what the envelope takes, what the search finds."""
 
 from __future__ import annotations
 
@@ -11,13 +11,11 @@ from hypothesis import strategies as st
 
 from bcc_relay.core import address
 from bcc_relay.core.address import (
-    Organisation,
     address_key,
     domain_key,
     find_addresses,
     find_encoded,
     known,
-    matches,
     parse_mailbox,
     transport_octets,
 )
@@ -239,52 +237,6 @@ def test_a_known_address_in_a_token_is_found(text: str) -> None:
 @pytest.mark.parametrize("text", ["a" * size for size in range(8, 16)] + ["=40", "=4", "-" * 9])
 def test_what_is_no_token_shows_nobody(text: str) -> None:
     assert find_encoded(text, known(frozenset({"anna@x.example"}))) == set()
-
-
-# --- whose address is it ---------------------------------------------------------------------------------------------
-
-ORGANISATION = Organisation(
-    frozenset({"council.example", "xn--bcher-kva.example"}), frozenset({"partner.example"}), frozenset({"mail.example"})
-)
-
-
-@pytest.mark.parametrize(
-    ("key", "own", "outsider"),
-    [
-        ("a@council.example", True, False),
-        ("a@school.council.example", True, False),
-        ("a@xn--bcher-kva.example", True, False),
-        ("a@notcouncil.example", False, True),
-        ("a@council.example.org", False, True),
-        ("a@partner.example", False, False),
-        ("a@eu.partner.example", False, False),
-        ("a@mail.example", False, True),
-    ],
-)
-def test_own_and_partner_domains_cover_what_is_below_them(key: str, own: bool, outsider: bool) -> None:
-    assert ORGANISATION.is_own(key) is own
-    assert ORGANISATION.is_outsider(key) is outsider
-
-
-def test_personal_is_the_domain_itself() -> None:
-    assert ORGANISATION.is_personal("a@mail.example")
-    assert not ORGANISATION.is_personal("a@staff.mail.example")
-
-
-@pytest.mark.parametrize(
-    ("key", "pattern", "expected"),
-    [
-        ("a@x.example", "a@x.example", True),
-        ("b@x.example", "a@x.example", False),
-        ("a@x.example", "@x.example", True),
-        ("a@sub.x.example", "@x.example", True),
-        ("a@nox.example", "@x.example", False),
-        ("", "", True),
-        ("", "@x.example", False),
-    ],
-)
-def test_patterns_are_whole_addresses_or_domains_with_what_is_below(key: str, pattern: str, expected: bool) -> None:
-    assert matches(key, (pattern,)) is expected
 
 
 @pytest.mark.parametrize("form", ["NFC", "NFKC"])

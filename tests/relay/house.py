@@ -11,10 +11,11 @@ from itertools import count
 from typing import TYPE_CHECKING, TypeVar
 
 from bcc_relay.core.actions.leave import Leaving
-from bcc_relay.core.address import Organisation, known
+from bcc_relay.core.address import known
 from bcc_relay.core.contents.budget import Budget
 from bcc_relay.core.contents.look import look as look_into
 from bcc_relay.core.model import Body, Message, Submission
+from bcc_relay.core.organisation import Organisation
 from bcc_relay.core.policy.rule import Policy
 from bcc_relay.core.record import State
 from bcc_relay.core.retry import Schedule

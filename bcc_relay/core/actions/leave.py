@@ -25,9 +25,9 @@ from bcc_relay.core.policy.rule import Thresholds
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from bcc_relay.core.address import Organisation
     from bcc_relay.core.facts import Facts
     from bcc_relay.core.model import Envelope, Recipient, Submission
+    from bcc_relay.core.organisation import Organisation
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,10 @@ from bcc_relay.core.header import decode_words, split_fields, text_of
 from bcc_relay.core.signature import signature_of
 
 if TYPE_CHECKING:
-    from bcc_relay.core.address import Known, Organisation
+    from bcc_relay.core.address import Known
     from bcc_relay.core.facts import Facts
     from bcc_relay.core.header import Field
+    from bcc_relay.core.organisation import Organisation
 
 # RFC 5321 4.4 "for" clause of a Received field, with the white space (or fold) before it. Some servers list several.
 _PATH = rb"(?:<[^<>;]*>|[^\s;<>,]+)"

@@ -17,9 +17,9 @@ from bcc_relay.core.model import Form
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from bcc_relay.core.address import Organisation
     from bcc_relay.core.facts import Facts
     from bcc_relay.core.model import Address
+    from bcc_relay.core.organisation import Organisation
 
 
 @dataclass(frozen=True, slots=True)

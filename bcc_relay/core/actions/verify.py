@@ -11,9 +11,9 @@ from bcc_relay.core.policy.builtin import beyond_rewriting
 from bcc_relay.core.policy.evidence import Evidence
 
 if TYPE_CHECKING:
-    from bcc_relay.core.address import Organisation
     from bcc_relay.core.facts import Facts
     from bcc_relay.core.model import Submission
+    from bcc_relay.core.organisation import Organisation
     from bcc_relay.core.policy.rule import Thresholds
 
 

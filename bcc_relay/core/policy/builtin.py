@@ -12,7 +12,7 @@ from bcc_relay.core.policy.rule import Action
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from bcc_relay.core.address import Organisation
+    from bcc_relay.core.organisation import Organisation
     from bcc_relay.core.policy.evidence import Evidence
     from bcc_relay.core.policy.rule import Thresholds
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
-from bcc_relay.core.address import matches
 from bcc_relay.core.header import decode_words, text_of
+from bcc_relay.core.organisation import matches
 
 if TYPE_CHECKING:
     from bcc_relay.core.facts import Facts
