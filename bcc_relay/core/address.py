@@ -307,8 +307,9 @@ def _domain_at(text: str, start: int, known: Known) -> str:
 # sentence, or a sign or word of another script.
 _LATIN = "A-Za-z\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f"
 _TOP_LABEL = re.compile(rf"((?i:xn)--[A-Za-z0-9-]+|[{_LATIN}]+)(?:[\d-]*|_.*|[^\x00-\x7f].*)")
-# Nobody outside can be reached there (RFC 6761 6.3 and 6.4, RFC 6762 3; "internal" is reserved for private use).
-_NOBODYS = frozenset({"internal", "invalid", "local", "localhost"})
+# Nobody outside can be reached there: RFC 6761 6.3 and 6.4, RFC 6762 3 and its appendix G; "internal" is reserved for
+# private use, and "corp" and "home" will never be domains of the public network.
+_NOBODYS = frozenset(["corp", "home", "internal", "intranet", "invalid", "lan", "local", "localdomain", "localhost"])
 
 
 def reachable(domain: str) -> str:
