@@ -100,3 +100,8 @@ def test_a_letter_that_only_looks_like_one_of_base64_raises_nothing() -> None:
 def test_white_space_that_nobody_could_see_is_in_no_recipient(space: str) -> None:
     assert parse_mailbox(f"{space}anna@mail0.example".encode(), smtputf8=True) is None
     assert parse_mailbox(f'"an{space}na"@mail0.example'.encode(), smtputf8=True) is None
+
+
+def test_the_tag_of_a_domain_literal_may_be_in_lower_case() -> None:
+    # RFC 5234 2.3: literal strings of a grammar are case-insensitive.
+    assert build.mailbox("clerk@[ipv6:::1]").key == build.mailbox("clerk@[IPv6:::1]").key
