@@ -61,9 +61,10 @@ def noughts(megabytes: int) -> bytes:
 
 
 def workers(relay) -> list[int]:
-    """The processes that read attachments."""
+    """The processes that read attachments. One that has ended stays on the list until a reader is needed again."""
     tasks = Path(f"/proc/{relay.process.pid}/task")
-    return [int(pid) for task in tasks.iterdir() for pid in (task / "children").read_text().split()]
+    children = [pid for task in tasks.iterdir() for pid in (task / "children").read_text().split()]
+    return [int(pid) for pid in children if "State:\tZ" not in Path(f"/proc/{pid}/status").read_text()]
 
 
 def is_gone(pid: int) -> bool:
