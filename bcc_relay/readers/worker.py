@@ -38,6 +38,9 @@ _FILES = 32
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NO_NEW_PRIVS = 38
 _MEBIBYTE = 1024 * 1024
+_MESSAGE_BYTES = 88 * _MEBIBYTE
+_TIMES_ITS_SIZE = 4
+"""A message is read within so much memory, and so many times its size."""
 
 
 def main(arguments: list[str]) -> None:
@@ -95,8 +98,17 @@ def _allow_cpu(seconds: int) -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (used_s + seconds, hard))
 
 
+def _allow_memory(size_bytes: int) -> None:
+    """Let the process grow by so much, within its hard limit: a small file does not unfold to hundreds of megabytes."""
+    with suppress(OSError, ValueError):
+        pages = int(Path("/proc/self/statm").read_text("ascii").split()[0])
+        _, hard = resource.getrlimit(resource.RLIMIT_AS)
+        resource.setrlimit(resource.RLIMIT_AS, (min(hard, pages * resource.getpagesize() + size_bytes), hard))
+
+
 def _request(relay: socket.socket) -> tuple[Message, frozenset[str]]:
     names, header, separator, body = REQUEST.unpack(_exactly(relay, REQUEST.size))
+    _allow_memory(_MESSAGE_BYTES + _TIMES_ITS_SIZE * (header + body))
     keys = frozenset(json.loads(_exactly(relay, names)))
     return Message(_exactly(relay, header), _exactly(relay, separator), Body(_content(relay, body))), keys
 

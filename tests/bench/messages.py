@@ -135,14 +135,7 @@ def packed_rich_text(size_bytes: int) -> bytes:
 
 
 def page(drawing: bytes) -> bytes:
-    return made.pdf(
-        b"<< /Type /Catalog /Pages 2 0 R >>",
-        b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
-        b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Contents 4 0 R"
-        b" /Resources << /Font << /F1 5 0 R >> >> >>",
-        made.stream(drawing),
-        b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
-    )
+    return made.page_of(b"-", more=(made.stream(drawing),), drawing=6)
 
 
 def many_types() -> tuple[bytes, ...]:

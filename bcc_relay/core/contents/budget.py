@@ -17,7 +17,7 @@ class Limits:
     """Octets that come out of archives and compressed parts and are kept until they are searched."""
     ratio: int = 200
     """How many times its size an archive may become, beyond the first 1 MiB."""
-    readings: int = 6
+    readings: int = 4
     """In so many ways is one body read whose header says several things."""
     signs: int = 0
     """Signs that may stand for an "@", each time that they are looked at; 0: any number."""

@@ -49,13 +49,12 @@ def shown_and_hidden(html: str) -> tuple[str, str]:
     characters within a word leave no gap. Attributes, styles and scripts in which no address can be are left out.
     Linear in the input, whatever it is.
     """
-    if "<pre" not in html and "<PRE" not in html:
-        html = html.replace("\r\n", " ").replace("\n", " ").replace("\r", " ")
+    is_laid_out = "<pre" in html or "<PRE" in html
     comments: list[str] = []
     if "<!--" in html:
         comments = _COMMENT.findall(html)
         html = _COMMENT.sub("", html)
-    document = _Document()
+    document = _Document(is_laid_out)
     document.read(html)
     for comment in filter(None, comments):
         document.read_hidden(comment)
@@ -66,7 +65,9 @@ def shown_and_hidden(html: str) -> tuple[str, str]:
 class _Document:
     """What has been read so far."""
 
-    def __init__(self) -> None:
+    def __init__(self, is_laid_out: bool) -> None:
+        """`is_laid_out`: its line ends are shown."""
+        self._is_laid_out = is_laid_out
         self.shown: list[str] = []
         self.hidden: list[str] = []
         self.comments: list[str] = []
@@ -94,6 +95,8 @@ class _Document:
 
     def _read_block(self, html: str, out: list[str]) -> list[str]:
         """Read what goes on in `out`; return in which list of texts it ended."""
+        if not self._is_laid_out:
+            html = html.replace("\r\n", " ").replace("\n", " ").replace("\r", " ")
         first, *pieces = html.split("<")
         out.append(first)
         gaps = self._gaps

@@ -5,10 +5,11 @@ Nothing is decrypted or checked.
 
 from __future__ import annotations
 
-import binascii
 import re
 import zlib
 from typing import TYPE_CHECKING, NamedTuple
+
+from bcc_relay.core.header import from_base64_piece
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,12 +17,13 @@ if TYPE_CHECKING:
 _ARMOUR = re.compile(rb"-----BEGIN PGP MESSAGE(?:, PART [0-9/]{1,20})?-----[ \t]*\r?\n")
 _ARMOUR_END = b"-----END PGP"
 _ARMOUR_FIELD = re.compile(rb"[A-Za-z][A-Za-z0-9\-]{0,40}: [^\r\n]*\r?\n")
-_NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]+")
 _CHECKSUM = re.compile(rb"\r?\n=[A-Za-z0-9+/]{4}\s*\Z")
 
 _SESSION_KEY, _COMPRESSED, _LITERAL = 1, 8, 11
 _ENCRYPTED = (9, 18, 20)
 _MOST_PACKETS = 100_000
+_MOST_MESSAGES = 100
+"""So many of one text are looked into."""
 _MOST_UNPACKED = 1024 * 1024
 _DEPTH = 4
 """A signed message is compressed once; more packings within each other are not undone."""
@@ -48,29 +50,29 @@ class Pgp(NamedTuple):
 def look_into_pgp(octets: bytes) -> Pgp:
     """Return how many session keys name the key of a reader, whether there is encrypted data, and what is not.
 
-    Never raises. No more than 1 MiB is unpacked.
+    Never raises. No more than 1 MiB is unpacked, and of one text, 100 messages are looked into.
 
     `octets`: packets (RFC 9580 4.2), or text with armour (RFC 9580 6) in it. Counted are packets of versions 3 and 6
     (RFC 9580 5.1); an identifier of zeros or an empty fingerprint names nobody. Armour with content that is no
     packets counts as encrypted.
     """
     if octets[:1] >= b"\x80":
-        return _look_into_packets(octets)
-    found = Pgp()
-    for content in _dearmoured(octets):
-        one = _look_into_packets(content)
-        is_unknown = bool(content) and content[0] < 0x80
-        found = Pgp(
-            found.named_keys + one.named_keys,
-            found.is_encrypted or one.is_encrypted or is_unknown,
-            found.files + one.files,
-            found.is_whole and one.is_whole,
-        )
-    return found
+        return _look_into_packets(octets, _MOST_UNPACKED)
+    named, is_encrypted, is_whole = 0, False, True
+    files: list[File] = []
+    for place, content in enumerate(_dearmoured(octets)):
+        if place >= _MOST_MESSAGES:
+            is_whole = False
+            break
+        one = _look_into_packets(content, _MOST_UNPACKED - sum(len(file.octets) for file in files))
+        named += one.named_keys
+        is_encrypted = is_encrypted or one.is_encrypted or (bool(content) and content[0] < 0x80)
+        is_whole = is_whole and one.is_whole
+        files += one.files
+    return Pgp(named, is_encrypted, tuple(files), is_whole)
 
 
-def _dearmoured(octets: bytes) -> list[bytes]:
-    contents = []
+def _dearmoured(octets: bytes) -> Iterator[bytes]:
     begin = _ARMOUR.search(octets)
     while begin:
         start = begin.end()
@@ -78,17 +80,14 @@ def _dearmoured(octets: bytes) -> list[bytes]:
             start = field.end()
         end = octets.find(_ARMOUR_END, start)
         end = len(octets) if end < 0 else end
-        base64 = _NOT_BASE64.sub(b"", _CHECKSUM.sub(b"", octets[start:end]))
-        base64 = base64[: len(base64) - (len(base64) % 4 == 1)]
-        contents.append(binascii.a2b_base64(base64 + b"=" * (-len(base64) % 4)))
+        yield from_base64_piece(_CHECKSUM.sub(b"", octets[start:end]))
         begin = _ARMOUR.search(octets, end)
-    return contents
 
 
-def _look_into_packets(octets: bytes) -> Pgp:
+def _look_into_packets(octets: bytes, left: int) -> Pgp:
+    """Look into packets, of which so many octets may be unpacked."""
     named, encrypted, is_whole = 0, False, True
     files: list[File] = []
-    left = _MOST_UNPACKED
     waiting = [(octets, 0)]
     while waiting:
         packets, depth = waiting.pop()

@@ -33,7 +33,7 @@ def is_rich_text(octets: bytes) -> bool:
 
 def words(rich: bytes) -> str:
     """Return the text of rich text, with nothing between the pieces that its formatting parts."""
-    text = _CONTROL.sub(_meant, rich.replace(b"\r", b"").replace(b"\n", b"").decode("latin_1"))
+    text = _CONTROL.sub(_meant, rich.translate(None, b"\r\n").decode("latin_1"))
     return text.replace("\x00", "")
 
 

@@ -185,3 +185,9 @@ def test_hostile_octets_are_read_in_time_that_grows_with_their_size(unit: bytes)
     octets = unit * (500_000 // len(unit))
     look_into_pgp(octets)
     look_into_pgp(b"-----BEGIN PGP MESSAGE-----\n" + octets)
+
+
+def test_more_messages_than_anybody_sends_in_one_text_are_not_all_looked_into() -> None:
+    assert look_into_pgp(armoured(new_packet(1, for_key())) * 100).is_whole
+    found = look_into_pgp(armoured(new_packet(1, for_key())) * 101)
+    assert (found.named_keys, found.is_whole) == (100, False)

@@ -287,13 +287,15 @@ def stream(octets: bytes, entries: bytes = b"") -> bytes:
     return b"<< /Length %d /Filter /FlateDecode %s>>\nstream\n%s\nendstream" % (len(packed), entries, packed)
 
 
-def page_of(text: bytes, *, catalogue: bytes = b"", page: bytes = b"", more: tuple[bytes, ...] = ()) -> bytes:
-    """A PDF file of one page with this text; `more` are objects from number 6 on."""
+def page_of(
+    text: bytes, *, catalogue: bytes = b"", page: bytes = b"", more: tuple[bytes, ...] = (), drawing: int = 4
+) -> bytes:
+    """A PDF file of one page with this text; `more` are objects from number 6 on, and `drawing` is what is drawn."""
     return pdf(
         b"<< /Type /Catalog /Pages 2 0 R %s>>" % catalogue,
         b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
-        b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Contents 4 0 R"
-        b" /Resources << /Font << /F1 5 0 R >> >> %s>>" % page,
+        b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Contents %d 0 R"
+        b" /Resources << /Font << /F1 5 0 R >> >> %s>>" % (drawing, page),
         stream(b"BT /F1 12 Tf 72 700 Td (" + text + b") Tj ET"),
         b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
         *more,
