@@ -190,6 +190,7 @@ def _find(text: str, names: Known) -> set[str]:
 
 
 _ENDS_OF_IDENTIFIERS = frozenset({"cid", "mid", "-id", "-to", "ces"})
+_MANY_COLONS = 500
 # RFC 2392, RFC 5322 3.6.4: they only look like addresses.
 _IDENTIFIERS = re.compile(
     r"\b[cm]id:[^\s\"'<>()]+"
@@ -202,9 +203,16 @@ _PATHS = re.compile(r"https?://[^\s/@\"'<>]{1,255}+/[^\s\"'<>()?#@=&,;|]{0,400}+
 
 def _without_identifiers(text: str, names: Known, found: set[str]) -> str:
     """Return `text` without the identifiers of messages and parts; known addresses among them go to `found`."""
-    if any(text[max(0, at - 3) : at].lower() in _ENDS_OF_IDENTIFIERS for at in _all(text, ":")):
+    if _may_hold_identifiers(text):
         text = _without(_IDENTIFIERS, text, names, found)
     return _without(_PATHS, text, names, found) if "://" in text else text
+
+
+def _may_hold_identifiers(text: str) -> bool:
+    if text.count(":") <= _MANY_COLONS:
+        return any(text[max(0, at - 3) : at].lower() in _ENDS_OF_IDENTIFIERS for at in _all(text, ":"))
+    lowered = text.lower()
+    return any(f"{end}:" in lowered for end in _ENDS_OF_IDENTIFIERS)
 
 
 def _without(pattern: re.Pattern[str], text: str, names: Known, found: set[str]) -> str:
