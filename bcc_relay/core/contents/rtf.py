@@ -15,6 +15,8 @@ _BEGINS = re.compile(rb"\s*\{\\rtf")
 _CONTROL = re.compile(
     r"\\(?:'([0-9a-fA-F]{2})|u(-?[0-9]{1,6}) ?\??|([a-zA-Z]{1,32})(?:-?[0-9]{1,10})? ?|(.))|[{}]", re.DOTALL
 )
+_FIRST_OF_CONTROL = re.compile(r"(?<!\\)\\")
+_BLOCK = 256 * 1024
 _BREAKS = frozenset({
     "par", "line", "tab", "cell", "row", "sect", "page", "pard", "fldinst", "fldrslt", "field", "footnote", "nestcell",
     "column", "trowd", "listtext", "bullet", "emdash", "endash", "lquote", "rquote", "ldblquote", "rdblquote",
@@ -33,8 +35,16 @@ def is_rich_text(octets: bytes) -> bool:
 
 def words(rich: bytes) -> str:
     """Return the text of rich text, with nothing between the pieces that its formatting parts."""
-    text = _CONTROL.sub(_meant, rich.translate(None, b"\r\n").decode("latin_1"))
-    return text.replace("\x00", "")
+    text = rich.translate(None, b"\r\n").decode("latin_1")
+    pieces: list[str] = []
+    start = 0
+    while start < len(text):
+        # In blocks: what formatting parts takes several times the memory of the text.
+        cut = _FIRST_OF_CONTROL.search(text, start + _BLOCK)
+        end = cut.start() if cut else len(text)
+        pieces.append(_CONTROL.sub(_meant, text[start:end]))
+        start = end
+    return "".join(pieces).replace("\x00", "")
 
 
 def _meant(match: re.Match[str]) -> str:
