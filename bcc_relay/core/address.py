@@ -213,7 +213,7 @@ def find_addresses(text: str, known: Known = _NOBODY) -> set[str]:
 
 # An address with nothing about it that could make it another one.
 _PLAINLY = re.compile(
-    r"(?<![^\s<,;:])([A-Za-z0-9][A-Za-z0-9._+\-]{0,63}+)@([A-Za-z0-9](?:[A-Za-z0-9\-]{0,62}+\.[A-Za-z0-9]){1,8}+"
+    r"(?<![^\s<,;:])([A-Za-z0-9][A-Za-z0-9._+\-]{0,63}+)@([A-Za-z0-9](?:[A-Za-z0-9\-]{0,62}+\.[A-Za-z0-9]){1,8}"
     r"[A-Za-z0-9\-]{1,62}+)(?=[>,;\r\n]|\s*+\Z)"
 )
 _MAY_CHANGE = re.compile(r"[\"()\[{&%]|[^\x00-\x7f]|\s\.|\.\s++[A-Za-z0-9._+\-]*+@")

@@ -30,7 +30,7 @@ class Field:
 
 _FIELD_LINE = re.compile(rb"([!-9;-~]+)[ \t]*:")
 # A field without a CR or LF out of place, which is nearly every one.
-_WHOLE_FIELD = re.compile(rb"([!-9;-~]++)[ \t]*+:([^\r\n]*+(?:\r\n[ \t][^\r\n]*+)*+)\r\n(?![ \t])")
+_WHOLE_FIELD = re.compile(rb"([!-9;-~]++)[ \t]*+:([^\r\n]*+(?:\r\n[ \t][^\r\n]*+)*)\r\n(?![ \t])")
 _FOLD = re.compile(rb"\r\n(?=[ \t])")
 
 

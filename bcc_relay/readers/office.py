@@ -36,13 +36,19 @@ _HYPHENS = {"noBreakHyphen": "-"}
 _CONTROL = re.compile("_x00(?:0[9AaDd])_")
 
 
-# What stands for an "@", or begins to; the brackets of other scripts and the full-width sign begin with these octets.
+# What stands for an "@", by an octet that is found faster than all of it.
 _MAY_SHOW = (
-    b"@", b"%40", b"=40", b"&#", b"&comm", b"&amp;#", b"&amp;c", b"\\", b"_x00",
-    b"\xef\xb8", b"\xef\xb9", b"\xef\xbc", b"\xe2\x81\xbd", b"\xe2\x82\x8d",
-)  # fmt: skip
+    (b"@", (b"@",)),
+    (b"%", (b"%40",)),
+    (b"=4", (b"=40",)),
+    (b"&", (b"&#", b"&comm", b"&amp;#", b"&amp;c")),
+    (b"\\", (b"\\",)),
+    (b"_", (b"_x00",)),
+)
+# With these begin the full-width sign and the brackets of other scripts.
+_WIDE = (b"\xef\xb8", b"\xef\xb9", b"\xef\xbc", b"\xe2\x81\xbd", b"\xe2\x82\x8d")
 _BRACKETS = (b"(", b"[", b"{")
-_SPELT_OUT = re.compile(rb"[(\[{](?:\s|<[^<>]*+>|&nbsp;)*+[aA](?:<[^<>]*+>)*+[tT]")
+_SPELT_OUT = re.compile(rb"[(\[{](?:\s|<[^<>]*+>|&nbsp;)*[aA](?:<[^<>]*+>)*[tT]")
 _ASCII_CODECS = ("utf-8", "us-ascii", "ascii", "iso-8859-", "windows-125")
 
 
@@ -54,7 +60,9 @@ def is_ascii_xml(head: bytes) -> bool:
 
 def may_show(octets: bytes) -> bool:
     """Whether an address may stand in a piece of XML (in what `is_ascii_xml`), as a fast look tells."""
-    if any(sign in octets for sign in _MAY_SHOW):
+    if any(first in octets and any(sign in octets for sign in signs) for first, signs in _MAY_SHOW):
+        return True
+    if not octets.isascii() and any(sign in octets for sign in _WIDE):
         return True
     return any(bracket in octets for bracket in _BRACKETS) and _SPELT_OUT.search(octets) is not None
 

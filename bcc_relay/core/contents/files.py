@@ -94,7 +94,7 @@ def read_file(file: File, within: Channel | None, seen: Seen) -> None:
 _WIDE_SIGN = re.compile("[\uff20\ufe6b\uff08\uff3b\uff5b]")
 _NUMBER = re.compile(r"#(?:0*(?:64|65312|65131)(?![0-9])|[xX]0*(?:40|[fF]{2}20|[fF][eE]6[bB]))")
 _ESCAPED = re.compile(ESCAPED_SIGN)
-_SPELT = re.compile(r".(?:\s|<[^<>]*>|&nbsp;)*+[aA](?:<[^<>]*>)*+[tT]")
+_SPELT = re.compile(r".(?:\s|<[^<>]*+>|&nbsp;)*[aA](?:<[^<>]*+>)*[tT]")
 _ARMOUR = b"-----BEGIN PGP "
 
 

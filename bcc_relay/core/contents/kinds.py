@@ -99,7 +99,7 @@ _SAVED_MESSAGE = re.compile(
     re.IGNORECASE,
 )
 # A page saved with its pictures (RFC 2557), whatever its name says: Word and wikis call it .doc.
-_SAVED_PAGE = re.compile(rb"(?:[!-9;-~]++[ \t]*+:[^\n]*+\n(?:[ \t][^\n]*+\n)*+)*?MIME-Version[ \t]*+:", re.IGNORECASE)
+_SAVED_PAGE = re.compile(rb"(?:[!-9;-~]++[ \t]*+:[^\n]*+\n(?:[ \t][^\n]*+\n)*)*?MIME-Version[ \t]*+:", re.IGNORECASE)
 _BYTE_ORDER_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 # Tabulator, line ends, form feed and escape stand in text as well.
 _NO_TEXT = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")

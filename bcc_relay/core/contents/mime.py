@@ -37,9 +37,9 @@ class Region:
 
 # --- header and body of a part ---------------------------------------------------------------------------------------
 
-_FIELDS = re.compile(rb"(?:[!-9;-~]++[ \t]*+:[^\n]*+(?:\n|\Z)(?:[ \t]++[^\s][^\n]*+(?:\n|\Z))*+)*+")
+_FIELDS = re.compile(rb"(?:[!-9;-~]++[ \t]*+:[^\n]*+(?:\n|\Z)(?:[ \t]++[^\s][^\n]*+(?:\n|\Z))*)*")
 _MIME_LINE = re.compile(
-    rb"\ncontent-(type|transfer-encoding|disposition)[ \t]*+:([^\n]*+(?:\n[ \t][^\n]*+)*+)", re.IGNORECASE
+    rb"\ncontent-(type|transfer-encoding|disposition)[ \t]*+:([^\n]*+(?:\n[ \t][^\n]*+)*)", re.IGNORECASE
 )
 _BLANK = re.compile(rb"\r?(?:\n|\Z)")
 _BLANK_LINE = re.compile(rb"(?:\A|(?<=\n))\r?\n")

@@ -14,19 +14,19 @@ from bcc_relay.core.header import decode_words, text_of
 _FOLD = re.compile(rb"\r?\n(?=[ \t])")
 # Nearly all of them: one match, no further look.
 _SIMPLE = re.compile(rb'\s*([\w.+-]+/[\w.+-]+)\s*(?:;\s*charset\s*=\s*"?([\w.:+-]+)"?\s*)?;?\s*', re.IGNORECASE)
-_COMMENTS = r"(?:\s++|\([^()]*+\))*+"
+_COMMENTS = r"(?:\s++|\([^()]*+\))*"
 _MEDIA_TYPE = re.compile(rf"{_COMMENTS}([^\s;:,=/()\"]++){_COMMENTS}(?:/{_COMMENTS}([^\s;:,=/()\"]++))?")
 _ANY_TYPE = re.compile(
     r"\b(text|multipart|message|application|image|audio|video|font|model)\s*/\s*([\w.+\-]++)", re.IGNORECASE
 )
 _PARAMETER = re.compile(
-    rf";{_COMMENTS}([^\s=;:\"()<>@,/\\\[\]?]++){_COMMENTS}={_COMMENTS}(?:\"((?:[^\"\\]|\\.)*+)\"?|([^;]*+))", re.DOTALL
+    rf";{_COMMENTS}([^\s=;:\"()<>@,/\\\[\]?]++){_COMMENTS}={_COMMENTS}(?:\"((?:[^\"\\]|\\.)*)\"?|([^;]*+))", re.DOTALL
 )
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _CONTINUED = re.compile(r"([^*]+)(?:\*([0-9]{1,5}))?(\*?)")
 _PERCENT = re.compile(rb"%([0-9A-Fa-f]{2})")
 _BOUNDARY = re.compile(rf"boundary{_COMMENTS}={_COMMENTS}", re.IGNORECASE)
-_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*+)"', re.DOTALL)
+_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
 _UP_TO_SEMICOLON = re.compile(r"[^;]*")
 _UP_TO_SPECIAL = re.compile(r"[^\s;,()\"]*")
 _MOST_BOUNDARIES = 8

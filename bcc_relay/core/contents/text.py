@@ -171,6 +171,9 @@ def find_in_text(text: str, names: Known) -> set[str]:
         # What follows a backslash may also be part of the address.
         found = _find(text, names) & names.keys if names.keys else found
         text = meant
+    if names.keys and not text.isascii() and _INVISIBLE.search(text):
+        # What nobody sees may part two addresses as well as stand within one.
+        found |= _find(_INVISIBLE.sub(" ", text), names) & names.keys
     return found | _find(text, names)
 
 

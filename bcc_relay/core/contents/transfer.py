@@ -27,7 +27,7 @@ _NAMES = {
     **dict.fromkeys((b"quoted-printable", b"quotedprintable", b"quoted_printable"), QUOTED_PRINTABLE),
     **dict.fromkeys((b"x-uuencode", b"uuencode", b"x-uue", b"uue"), UUENCODE),
 }
-_TOKEN = re.compile(rb"(?:[\s\"']++|\([^()]*+\))*+([^\s;\"'(),:]*+)")
+_TOKEN = re.compile(rb"(?:[\s\"']++|\([^()]*+\))*([^\s;\"'(),:]*+)")
 _LINE_FEED = 0x0A
 _MOST_UU_FILES = 1000
 _MOST_SPACED = 100_000

@@ -330,3 +330,8 @@ def test_what_a_link_names_in_its_path_is_no_address_unless_it_is_known(link: st
 @pytest.mark.parametrize("link", [f"https://x.example/?to={ANNA}", f"https://x.example/a,{ANNA}", f"https://{ANNA}"])
 def test_an_address_elsewhere_in_a_link_counts(link: str) -> None:
     assert ANNA in find_in_text(link, NOBODY)
+
+
+def test_what_nobody_sees_may_part_two_known_addresses() -> None:
+    names = known(frozenset({"anna@x.example"}))
+    assert "anna@x.example" in find_in_text("anna@x.example\u200banna@x.example", names)
