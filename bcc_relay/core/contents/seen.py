@@ -23,7 +23,21 @@ MOST_SIGNS = 50_000
 """So many "@" of one file are looked at: people who can be shown to each other are fewer."""
 MOST_SIGNS_OF_OCTETS = 300_000
 _SIGNS = (b"@", b"%40", b"&#64", b"&#x40", b"&commat", b"(at)", b"[at]")
-_TEXT_SIGNS = ("@", "%40", "=40", "\\u0040", "\\x40", "\\40", "&#", "&comm", "\uff20", "\ufe6b")
+_TEXT_SIGNS = (
+    "@",
+    "%40",
+    "=40",
+    "\\u0040",
+    "\\x40",
+    "\\40",
+    "&#",
+    "&comm",
+    "\uff20",
+    "\ufe6b",
+    "\xef\xbc\xa0",
+    "\xef\xb9\xab",
+)
+"""The last two are the two before them, in UTF-8 read as Latin-1."""
 _BRACKETS = ("(", "[", "{")
 _BRACKETS_A_SIGN = 8
 """Hardly any bracket spells a sign out, and those that do stand close together."""
