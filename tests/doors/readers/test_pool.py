@@ -384,3 +384,13 @@ async def test_what_turns_out_to_take_long_is_read_in_full_by_a_worker() -> None
         assert len(workers()) == 1
         assert not contents.closed
         assert len(shown(contents)["attached_list"]) == 400
+
+
+async def test_a_worker_of_a_large_relay_is_used_again() -> None:
+    large_relay = bytearray(450 * 1024 * 1024)
+    large_relay[::4096] = b"x" * len(large_relay[::4096])
+    del large_relay
+    async with pool(workers=1) as readers:
+        (pid,) = await warm(readers)
+        await readers(large(), NOBODY)
+        assert workers() == [pid]
